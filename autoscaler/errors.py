@@ -1,20 +1,20 @@
 """Every error the product raises on purpose, split by what the caller must do about it.
 
-    AutoscalerError
-    ├── BadConfig            the user mends a file or a variable; all problems at once      exit 2
-    ├── StoreError           the state directory or database cannot be used                 exit 1
-    ├── ListenError          the HTTP address cannot be bound                               exit 1
-    └── CloudError           a call to the cloud did not bring what was asked
-        ├── Unsent           surely never reached the cloud: refused, DNS, TLS, deadline    decide anew
-        ├── Refused          the cloud read it and said no; nothing was changed             decide anew
-        │   ├── Busy             another operation is running on the instance               wait for RUNNING
-        │   ├── DataNodeBusy     an associated RDS is not available for it                  wait for the RDS
-        │   ├── Throttled        too many calls                                             wait `retry_after`
-        │   ├── AccessRefused    credentials wrong, expired, or without the permission      renew once, else report
-        │   └── NotFound         no such thing                                              report
-        ├── Unavailable      a read failed for a reason that may pass: 5xx, reset, time-out try again later
-        ├── Unreadable       a read was answered with something that is not the API         report
-        └── Ambiguous        a mutation may or may not have been carried out                look, never resend
+AutoscalerError
+├── BadConfig            the user mends a file or a variable; all problems at once      exit 2
+├── StoreError           the state directory or database cannot be used                 exit 1
+├── ListenError          the HTTP address cannot be bound                               exit 1
+└── CloudError           a call to the cloud did not bring what was asked
+    ├── Unsent           surely never reached the cloud: refused, DNS, TLS, deadline    decide anew
+    ├── Refused          the cloud read it and said no; nothing was changed             decide anew
+    │   ├── Busy             another operation is running on the instance               wait for RUNNING
+    │   ├── DataNodeBusy     an associated RDS is not available for it                  wait for the RDS
+    │   ├── Throttled        too many calls                                             wait `retry_after`
+    │   ├── AccessRefused    credentials wrong, expired, or without the permission      renew once, else report
+    │   └── NotFound         no such thing                                              report
+    ├── Unavailable      a read failed for a reason that may pass: 5xx, reset, time-out try again later
+    ├── Unreadable       a read was answered with something that is not the API         report
+    └── Ambiguous        a mutation may or may not have been carried out                look, never resend
 """
 
 from dataclasses import dataclass

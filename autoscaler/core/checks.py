@@ -1,0 +1,82 @@
+"""What is read just before something is changed: unfinished jobs, data nodes, whether the flavor is on sale."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from autoscaler.core.policy import Direction
+from autoscaler.core.target import Snapshot
+
+FINISHED_JOB_STATES = frozenset({"completed", "failed", "rollbacksuccess", "cancelsuccess"})
+"""DDM API reference, "Querying Tasks": every other status, known or not, is a job under way."""
+
+JOB_DIRECTIONS = {"EnlargeNode": Direction.OUT, "ReduceNode": Direction.IN}
+
+MAX_SKEW = timedelta(minutes=5)
+"""Beyond this the clocks cannot be trusted to tell which job came after which call."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One task of the cloud's task centre. `ended_at` is only to be believed once it is finished."""
+
+    id: str
+    name: str  # EnlargeNode, ReduceNode, RestartInstance, …
+    status: str  # Running, Completed, Failed, …
+    instance_id: str
+    created_at: datetime | None = None
+    ended_at: datetime | None = None
+    fail_reason: str = ""
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more will come of it."""
+        return self.status.lower() in FINISHED_JOB_STATES
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the cloud says that it was done."""
+        return self.status.lower() == "completed"
+
+    @property
+    def direction(self) -> Direction | None:
+        """Which way it moves nodes; None for a job of another kind."""
+        return JOB_DIRECTIONS.get(self.name)
+
+
+@dataclass(frozen=True)
+class DataNode:
+    """One RDS instance that stores the data of a schema of the DDM instance."""
+
+    id: str
+    name: str
+    ddm_status: str  # as DDM knows it; only `normal` is good
+    rds_status: str  # as RDS says; only ACTIVE is good; "" = RDS does not know it
+
+    @property
+    def available(self) -> bool:
+        """Whether DDM lets nodes be added or removed while it is like this."""
+        return self.ddm_status.lower() == "normal" and self.rds_status.upper() == "ACTIVE"
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What the cloud would sell for the target's group now."""
+
+    flavor_id: str | None  # None where the API does not need one and none was found
+    sellable_zones: tuple[str, ...]  # zones in which the flavor is on sale, among those the target may use
+    sold_out: bool  # nowhere on sale
+
+
+@dataclass(frozen=True)
+class Checks:
+    """Everything that was read just before acting; `snapshot` is newer than the cycle's."""
+
+    snapshot: Snapshot
+    jobs: tuple[Job, ...]  # of the whole project, all that the list holds around now
+    data_nodes: tuple[DataNode, ...] = ()
+    offer: Offer | None = None  # only read for a scale-out
+    skew: timedelta = timedelta(0)  # the cloud's clock minus ours
+
+    def unfinished(self, instance_id: str) -> tuple[Job, ...]:
+        """The jobs of this instance that are still under way."""
+        return tuple(job for job in self.jobs if job.instance_id == instance_id and not job.finished)

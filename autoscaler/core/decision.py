@@ -1,0 +1,164 @@
+"""A decision is the record that every evaluation leaves: what was wanted, what every stage made of it, and why."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+
+class Verdict(StrEnum):
+    """What an evaluation ends in."""
+
+    OUT = "out"  # add nodes
+    IN = "in"  # remove nodes
+    HOLD = "hold"  # leave it as it is
+
+
+class Reason(StrEnum):
+    """Why: the closed list. Of a hold, the first that applies in this order is the reason."""
+
+    ABOVE_THRESHOLD = "above_threshold"  # an out step of a threshold rule holds
+    BELOW_THRESHOLD = "below_threshold"  # an in step of a threshold rule holds
+    ABOVE_TARGET = "above_target"  # tracking wants more
+    BELOW_TARGET = "below_target"  # tracking wants fewer
+    BELOW_MIN = "below_min"  # fewer nodes than the policy's min
+    ABOVE_MAX = "above_max"  # more nodes than the policy's max
+    FOREIGN = "foreign"  # somebody else did it (operations only)
+    WITHIN_BOUNDS = "within_bounds"  # nothing is wanted
+    NO_DATA = "no_data"  # the metric has no sample at all
+    STALE_DATA = "stale_data"  # the newest sample is older than max_metric_age
+    STABILIZING = "stabilizing"  # a higher wish is too recent to scale in
+    DAILY_LIMIT = "daily_limit"  # added_per_day or actions_per_day is used up
+    AT_MAX = "at_max"  # more is wanted than max (or the instance's 32 nodes) allows
+    AT_MIN = "at_min"  # fewer are wanted than min allows
+    UNKNOWN_OUTCOME = "unknown_outcome"  # veto: an operation's outcome is not known
+    IN_PROGRESS = "in_progress"  # veto: an operation, or somebody else's job, is under way
+    NOT_READY = "not_ready"  # veto: the instance is not RUNNING, or a node is being changed
+    COOLDOWN = "cooldown"  # veto: too soon after the last operation
+    DIRECTION_LOCKED = "direction_locked"  # veto: out_only, and the change is in
+    NO_SCALE_IN = "no_scale_in"  # veto: the cloud does not scale in prepaid instances
+    PAYMENT_REQUIRED = "payment_required"  # veto: prepaid without auto_pay: an order would wait for somebody to pay
+    DATA_NODE_BUSY = "data_node_busy"  # veto: an associated RDS is not available
+    SOLD_OUT = "sold_out"  # veto: the flavor is sold out
+    OBSERVE_ONLY = "observe_only"  # veto: the mode lets nothing be sent
+
+
+VETO_ORDER = (
+    Reason.UNKNOWN_OUTCOME,
+    Reason.IN_PROGRESS,
+    Reason.NOT_READY,
+    Reason.COOLDOWN,
+    Reason.DIRECTION_LOCKED,
+    Reason.NO_SCALE_IN,
+    Reason.PAYMENT_REQUIRED,
+    Reason.DATA_NODE_BUSY,
+    Reason.SOLD_OUT,
+    Reason.OBSERVE_ONLY,  # last: it hides nothing
+)
+
+
+@dataclass(frozen=True)
+class NodeCounts:
+    """How many nodes there are, and may be."""
+
+    current: int  # in any state
+    ready: int  # serving
+    min: int
+    max: int
+
+
+@dataclass(frozen=True)
+class RuleRecord:
+    """What one rule saw and wanted."""
+
+    rule: str
+    reason: Reason
+    wants: int  # nodes, counted as ready ones
+    value: Decimal | None = None  # the newest sample, or the mean over `over`
+    as_of: datetime | None = None  # that sample's time: its period's start
+    samples: int = 0  # how many the rule looked at
+    warming: int = 0  # ready nodes left out because they are not warm yet
+    observe: bool = False  # computed and recorded, without a say
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """What one stage left of the wish."""
+
+    stage: str  # combine, stabilize, limits, bounds, guards
+    desired: int
+    because: str = ""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The record of one evaluation of one target."""
+
+    target: str
+    at: datetime
+    decision: Verdict
+    change: int  # nodes to move, signed; 0 in a hold
+    desired: int  # what stands after bounds, in a hold too
+    reason: Reason
+    nodes: NodeCounts
+    rules: tuple[RuleRecord, ...] = ()
+    stages: tuple[StageRecord, ...] = ()
+    vetoes: tuple[Reason, ...] = ()
+    details: dict[str, str] = field(default_factory=dict)  # a veto's sentence: until when, which job
+    wanted_reason: Reason | None = None  # why anything was wanted, where a veto or limit became the reason
+    mode: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """The record as it is stored, served and printed; values are floats, times RFC 3339."""
+        record: dict[str, Any] = {
+            "target": self.target,
+            "at": rfc3339(self.at),
+            "decision": self.decision.value,
+            "change": self.change,
+            "desired": self.desired,
+            "reason": self.reason.value,
+            "mode": self.mode,
+            "nodes": {
+                "current": self.nodes.current,
+                "ready": self.nodes.ready,
+                "min": self.nodes.min,
+                "max": self.nodes.max,
+            },
+            "rules": [_rule_json(rule) for rule in self.rules],
+            "stages": [_stage_json(stage) for stage in self.stages],
+            "vetoes": [veto.value for veto in self.vetoes],
+        }
+        if self.details:
+            record["details"] = dict(self.details)
+        if self.wanted_reason is not None and self.wanted_reason is not self.reason:
+            record["wanted_reason"] = self.wanted_reason.value
+        return record
+
+
+def rfc3339(moment: datetime) -> str:
+    """UTC with a Z; fractions of a second only where there are any."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _rule_json(rule: RuleRecord) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "rule": rule.rule,
+        "value": None if rule.value is None else float(rule.value),
+        "as_of": None if rule.as_of is None else rfc3339(rule.as_of),
+        "samples": rule.samples,
+        "wants": rule.wants,
+        "reason": rule.reason.value,
+    }
+    if rule.warming:
+        record["warming"] = rule.warming
+    if rule.observe:
+        record["observe"] = True
+    return record
+
+
+def _stage_json(stage: StageRecord) -> dict[str, Any]:
+    record: dict[str, Any] = {"stage": stage.stage, "desired": stage.desired}
+    if stage.because:
+        record["because"] = stage.because
+    return record

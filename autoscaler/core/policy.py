@@ -1,0 +1,162 @@
+"""A policy is what people wrote for one target, as frozen values, complete, with defaults applied."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+from autoscaler.core.target import Mode, Target
+
+
+class Direction(StrEnum):
+    """Which way a number of nodes goes."""
+
+    OUT = "out"  # more nodes
+    IN = "in"  # fewer nodes
+
+
+class OnMissing(StrEnum):
+    """What a rule does while its metric is missing or stale."""
+
+    HOLD = "hold"  # wants what is there: others may scale out, none may scale in
+    IGNORE = "ignore"  # has no say
+    OUT = "out"  # as hold, and after max_metric_age one node more, once per spell
+
+
+class Statistic(StrEnum):
+    """How Cloud Eye folds raw points into one per period (Cloud Eye API reference, `filter`)."""
+
+    AVERAGE = "average"  # mean of the period's points
+    MAX = "max"  # largest
+    MIN = "min"  # smallest
+    SUM = "sum"  # total
+    VARIANCE = "variance"  # spread
+
+
+@dataclass(frozen=True)
+class Metric:
+    """Which number a rule looks at: a Cloud Eye metric of the nodes, folded over them."""
+
+    name: str  # of namespace SYS.DDMS, e.g. ddm_cpu_util
+    source: str = "cloud_eye"
+    statistic: Statistic = Statistic.AVERAGE
+    across_nodes: str = "mean"  # mean, max, min, sum, p50 … p99 (nearest rank)
+    period: timedelta = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Size:
+    """How many nodes: a number, or a percentage of the ready ones (rounded up adding, down removing, at least one)."""
+
+    amount: Decimal
+    percent: bool = False
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a threshold rule: `value` beyond `threshold`, strictly, for long enough, moves `size` nodes."""
+
+    threshold: Decimal  # out: above it; in: below it
+    size: Size
+    for_: timedelta | None = None  # every sample of this span
+    datapoints: tuple[int, int] | None = None  # at least M of the last N
+    cooldown: timedelta | None = None  # instead of the target's in this direction
+
+
+@dataclass(frozen=True)
+class ThresholdRule:
+    """Scales while a metric is beyond fixed values."""
+
+    name: str
+    metric: Metric
+    out: tuple[Step, ...] = ()
+    in_: tuple[Step, ...] = ()
+    mode: Mode = Mode.ENFORCE  # enforce | observe: computed and recorded, but without a say
+    on_missing_metric: OnMissing = OnMissing.HOLD
+    max_metric_age: timedelta = timedelta(minutes=15)
+
+
+@dataclass(frozen=True)
+class TargetTrackingRule:
+    """Keeps a metric near a target value, by proportion."""
+
+    name: str
+    metric: Metric
+    target: Decimal
+    tolerance: Decimal = Decimal("0.1")  # a ratio: 0.1 is 10 %
+    over: timedelta | None = None  # mean over this span instead of the newest sample
+    mode: Mode = Mode.ENFORCE
+    on_missing_metric: OnMissing = OnMissing.HOLD
+    max_metric_age: timedelta = timedelta(minutes=15)
+
+
+Rule = ThresholdRule | TargetTrackingRule
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How few and how many nodes the group may have."""
+
+    min: int
+    max: int
+
+
+@dataclass(frozen=True)
+class Cooldown:
+    """How long to wait after an operation ended, per direction, and after one that failed."""
+
+    out: timedelta = timedelta(minutes=10)
+    in_: timedelta = timedelta(minutes=30)
+    failed: timedelta = timedelta(minutes=15)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much may change at once, and in 24 hours; None is no limit."""
+
+    add: Size | None = None
+    remove: Size | None = None
+    added_per_day: int | None = None
+    actions_per_day: int | None = None
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Everything that decides how one target is scaled."""
+
+    target: Target
+    bounds: Bounds
+    rules: tuple[Rule, ...] = ()
+    mode: Mode = Mode.OBSERVE
+    interval: timedelta = timedelta(minutes=1)
+    cooldown: Cooldown = Cooldown()
+    limits: Limits = Limits()
+    scale_in_stabilization: timedelta = timedelta(0)  # resolved: the default depends on the rules
+    max_metric_age: timedelta = timedelta(minutes=15)
+    on_missing_metric: OnMissing = OnMissing.HOLD
+    warm_up: timedelta = timedelta(minutes=5)
+    check_data_nodes: bool = True  # guards.data_nodes.available
+    place: str = ""  # FILE:LINE of the target, for messages
+
+    @property
+    def name(self) -> str:
+        """The target's name."""
+        return self.target.name
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Every metric that a rule looks at, once each, in the order of the file."""
+        return tuple(dict.fromkeys(rule.metric for rule in self.rules))
+
+
+DEFAULT_STABILIZATION = timedelta(minutes=15)
+
+
+def default_stabilization(rules: tuple[Rule, ...]) -> timedelta:
+    """0 s where each in step of every rule that can scale in has a `for` (rules in observe not asked), else 15 min."""
+    for rule in rules:
+        if rule.mode is Mode.OBSERVE:
+            continue
+        if isinstance(rule, TargetTrackingRule) or any(step.for_ is None for step in rule.in_):
+            return DEFAULT_STABILIZATION
+    return timedelta(0)

@@ -1,0 +1,319 @@
+"""The ports: what the daemon needs of the outside, as small Protocols named by role, all batch-shaped.
+
+Adapters live in `huaweicloud/`, `storage/`, `telemetry/` and `web/`; fakes that pass the same suites in
+`tests/fakes.py`. Every instant is aware and UTC. Errors are those of `autoscaler.errors`, nothing else leaves a port.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Protocol
+
+from autoscaler.core.checks import DataNode, Job, Offer
+from autoscaler.core.decision import Decision
+from autoscaler.core.operation import Operation
+from autoscaler.core.policy import Direction, Policy, Statistic
+from autoscaler.core.target import InstanceKey, Scope, Snapshot, Target
+from autoscaler.errors import CloudError
+
+
+@dataclass(frozen=True)
+class MetricQuery:
+    """One Cloud Eye metric for some nodes of one instance, one value per `period`."""
+
+    name: str  # of SYS.DDMS, e.g. ddm_cpu_util
+    statistic: Statistic
+    period: timedelta
+    instance_id: str
+    node_ids: tuple[str, ...]
+
+
+Points = Mapping[datetime, Decimal]
+"""Values by the start of their period. A missing, NaN or infinite value is not in it: missing is never zero."""
+
+
+class MetricSource(Protocol):
+    """Where load comes from."""
+
+    async def fetch(
+        self, queries: Sequence[MetricQuery], start: datetime, end: datetime
+    ) -> Mapping[MetricQuery, Mapping[str, Points] | CloudError]:
+        """Every point of [start, end) for every query: node id → points, in as few calls as the API allows.
+
+        A node without data has no entry or an empty one. A call that fails makes the queries it carried a CloudError
+        (Throttled, Unavailable, Unreadable, AccessRefused); the other queries keep their answers. Never raises
+        CloudError itself. Half an answer (a partial page) is an error, never fewer points.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The cloud took a mutation: a job (pay-per-use) or an order (prepaid); at least one is set."""
+
+    job_id: str | None = None
+    order_id: str | None = None
+
+
+BeforeSend = Callable[[], None]
+"""Called when the connection stands, just before the request is written; raises Unsent to stop it."""
+
+
+class Cloud(Protocol):
+    """The DDM service, its data nodes, and the clock they keep. Reads are retried inside; mutations never."""
+
+    @property
+    def scope(self) -> Scope | None:
+        """Region and project, known after the first sign-in (or from the settings)."""
+        ...
+
+    @property
+    def skew(self) -> timedelta | None:
+        """The cloud's clock minus ours, by the `Date` of the newest answer; None before the first."""
+        ...
+
+    async def sign_in(self, *, good_for: timedelta = timedelta(0)) -> None:
+        """Make sure of credentials that last that much longer (t).
+
+        Raises:
+            AccessRefused: the credentials are wrong: trying again is of no use.
+            Unavailable: IAM cannot be reached or is failing: try again later.
+        """
+        ...
+
+    async def describe(self, targets: Sequence[Target]) -> Mapping[str, Snapshot | CloudError]:
+        """What each target (by name) is now. One bad target is an error in its place, never an exception.
+
+        NotFound: no such instance or group, or no group_id where there are several (the text names them).
+        """
+        ...
+
+    async def jobs(self, start: datetime, end: datetime) -> tuple[Job, ...]:
+        """All jobs of the project created in [start, end], every page.
+
+        Raises:
+            CloudError: any page failed or the pages do not add up; there is no partial answer.
+        """
+        ...
+
+    async def job(self, job_id: str) -> Job | None:
+        """One job; None where the cloud has forgotten it (or never knew it).
+
+        Raises:
+            CloudError: it could not be asked.
+        """
+        ...
+
+    async def data_nodes(self, target: Target) -> tuple[DataNode, ...]:
+        """The associated RDS instances, as DDM lists them and as RDS says they are; empty where there is no schema.
+
+        Raises:
+            CloudError: either could not be asked.
+        """
+        ...
+
+    async def offer(self, target: Target, snapshot: Snapshot) -> Offer:
+        """What could be bought for the target's group now.
+
+        Raises:
+            CloudError: it could not be asked; NotFound where the flavor is not known or not the group's.
+        """
+        ...
+
+    async def node_zones(self, target: Target, snapshot: Snapshot) -> Mapping[str, str]:
+        """Node id → availability zone, for the nodes of the group; {} where the API does not tell.
+
+        Raises:
+            CloudError: it could not be asked.
+        """
+        ...
+
+    async def add_nodes(self, target: Target, operation: Operation, before_send: BeforeSend) -> Accepted:
+        """Enlarge, once: `operation.change` nodes, in `operation.zones` where the API takes zones.
+
+        Raises:
+            Unsent, Refused (and its kinds): surely nothing changed.
+            Ambiguous: every other end.
+        """
+        ...
+
+    async def remove_nodes(self, target: Target, operation: Operation, before_send: BeforeSend) -> Accepted:
+        """Reduce, once: `operation.removing` where the API takes ids, else `change` nodes. Raises as add_nodes."""
+        ...
+
+
+@dataclass(frozen=True)
+class SeenNode:
+    """What the store remembers of a node of a group."""
+
+    id: str
+    first_ready_at: datetime | None  # None: not ready yet
+    warm: bool = False  # was there when the store was empty: counted from the start
+
+
+class Store(Protocol):
+    """What must outlive the process. Every method is one transaction; any of them may raise StoreError."""
+
+    async def commit_intent(self, operation: Operation, decision: Decision) -> None:
+        """Make a PLANNED operation and its decision durable, before anything is sent.
+
+        Raises:
+            OperationOpenError: another operation is open on that instance (a unique index says so).
+        """
+        ...
+
+    async def update(self, operation: Operation, *, was: Operation) -> None:
+        """Replace `was` by `operation` (same id).
+
+        Raises:
+            StoreError: the stored state is not that of `was`.
+        """
+        ...
+
+    async def import_operations(self, operations: Sequence[Operation]) -> None:
+        """Add operations that already ended (somebody else's); one already there by id is left as it is."""
+        ...
+
+    async def open_operations(self) -> tuple[Operation, ...]:
+        """Every operation in an open state, oldest first."""
+        ...
+
+    async def operations(self, instance: InstanceKey, *, since: datetime) -> tuple[Operation, ...]:
+        """Operations of an instance that are open or ended at or after `since`, oldest first.
+
+        Also, whatever their age, the last per target and direction that ended in each state: a cooldown may be longer
+        than any window.
+        """
+        ...
+
+    async def record(self, decisions: Sequence[Decision]) -> None:
+        """Append the records of a cycle."""
+        ...
+
+    async def seen_nodes(self, instance: InstanceKey, group_id: str) -> tuple[SeenNode, ...] | None:
+        """The group's nodes as last seen; None where the group was never seen with this store."""
+        ...
+
+    async def save_seen_nodes(self, instance: InstanceKey, group_id: str, nodes: Sequence[SeenNode]) -> None:
+        """Replace what is remembered of the group's nodes."""
+        ...
+
+    async def prune(self, *, before: datetime) -> int:
+        """Forget records and ended operations from before that; how many rows went.
+
+        Never the last operation of a target, direction and state.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release the file and its lock."""
+        ...
+
+
+class History(Protocol):
+    """What the API reads of the past; a connection of its own, read-only. May raise StoreError."""
+
+    def decisions(
+        self, target: str, *, before: datetime | None = None, since: datetime | None = None, limit: int = 100
+    ) -> tuple[dict[str, Any], ...]:
+        """Records as JSON, newest first: at < before, at >= since."""
+        ...
+
+    def operations(self, target: str | None = None, *, limit: int = 100) -> tuple[Operation, ...]:
+        """Operations, newest first; of all targets without a name."""
+        ...
+
+
+class Monitor(Protocol):
+    """Whom the daemon tells what happens, for metrics and the log. Never raises, never waits."""
+
+    def cycle(self, *, interval: timedelta, seconds: float, lateness: float, targets: int, errors: int) -> None:
+        """A cycle ended: real seconds it took, real seconds it began late."""
+        ...
+
+    def observed(self, policy: Policy, snapshot: Snapshot | None, now: datetime) -> None:
+        """What the cloud showed of a target; None where it could not be described."""
+        ...
+
+    def decided(self, policy: Policy, decision: Decision, cooldowns: Mapping[Direction, timedelta]) -> None:
+        """An evaluation ended in a record; `cooldowns`: what is left per direction, t."""
+        ...
+
+    def failed(self, target: str, error: Exception) -> None:
+        """An evaluation ended in an error instead."""
+        ...
+
+    def operation(self, operation: Operation, *, overdue: bool = False) -> None:
+        """An operation changed (or became overdue)."""
+        ...
+
+    def call(self, service: str, name: str, code: str, seconds: float) -> None:
+        """A cloud call ended: service iam|ddm|cloud_eye|rds, the operation's name, `200` or an error's name."""
+        ...
+
+    def skew(self, seconds: float) -> None:
+        """The cloud's clock minus ours was measured."""
+        ...
+
+    def targets(self, policies: Sequence[Policy]) -> None:
+        """These are the targets from now on; series of others go."""
+        ...
+
+    def event(self, level: str, message: str, **fields: object) -> None:
+        """Anything else worth a log line; level debug|info|warning|error."""
+        ...
+
+
+class Console(Protocol):
+    """What the web pages, the API and its callers may ask of a running daemon, and the one thing they may change."""
+
+    def healthy(self) -> tuple[bool, str]:
+        """Whether the scheduler's beat is younger than 60 s and no due cycle is late by 3 intervals; and a sentence."""
+        ...
+
+    def ready(self) -> tuple[bool, str]:
+        """Whether configuration, store and sign-in are good; and a sentence."""
+        ...
+
+    def now(self) -> datetime:
+        """The daemon's time t."""
+        ...
+
+    def targets(self) -> tuple[dict[str, Any], ...]:
+        """Every target as JSON: name, mode, nodes, last decision, open operation, cooldowns, last error."""
+        ...
+
+    def target(self, name: str) -> dict[str, Any] | None:
+        """One of them, with its policy as parsed; None where there is none of that name."""
+        ...
+
+    def decisions(
+        self, target: str, *, before: datetime | None, since: datetime | None, limit: int
+    ) -> tuple[dict[str, Any], ...]:
+        """History of a target, newest first."""
+        ...
+
+    def operations(self, target: str | None, *, limit: int) -> tuple[dict[str, Any], ...]:
+        """Operations as JSON, newest first."""
+        ...
+
+    def config(self) -> dict[str, Any]:
+        """The settings, secrets masked."""
+        ...
+
+    async def resolve(self, target: str, *, outcome: str, reason: str, who: str) -> dict[str, Any]:
+        """Close the target's open operation by hand: succeeded, failed or never_happened; the operation as JSON.
+
+        Raises:
+            ResolveRefusedError: no open operation, or a job of the instance is running (or cannot be asked).
+        """
+        ...
+
+
+class OperationOpenError(Exception):
+    """An operation is already open on the instance; the intent was not stored."""
+
+
+class ResolveRefusedError(Exception):
+    """The operation cannot be closed by hand now; the text says why and what to do."""
