@@ -1,0 +1,117 @@
+"""The engine: from a policy and an observation to a decision, in five stages, without looking at anything else.
+
+rules ──> combine ──> stabilize ──> limits ──> bounds ──> guards ──> Decision
+"""
+
+from dataclasses import replace
+
+from autoscaler.core import guard, recommend, stages
+from autoscaler.core.decision import Decision, NodeCounts, Reason, StageRecord, Verdict
+from autoscaler.core.guard import Case
+from autoscaler.core.observation import Observation
+from autoscaler.core.policy import Direction, Policy, Rule, TargetTrackingRule
+from autoscaler.core.recommend import Recommendation, Wanted
+from autoscaler.core.rules import target_tracking, threshold, view
+from autoscaler.core.stages import Flow
+
+
+def decide(policy: Policy, observation: Observation) -> Decision:
+    """The one decision that this policy makes of this observation; never raises, whatever the numbers."""
+    recommendations = tuple(_recommend(rule, observation) for rule in policy.rules)
+    flow = _combine_and_stabilize(policy, observation, recommendations)
+    flow = stages.limited(flow, policy, observation)
+    flow = stages.bounded(flow, policy, observation)
+    return _guarded(policy, observation, recommendations, flow)
+
+
+def _recommend(rule: Rule, observation: Observation) -> Recommendation:
+    seen = view.of(rule, observation)
+    why = view.missing(rule, seen)
+    if why is not None:
+        result = view.without_data(rule, seen, why, observation)
+    elif isinstance(rule, TargetTrackingRule):
+        result = target_tracking.recommend(rule, seen)
+    else:
+        result = threshold.recommend(rule, seen)
+    return view.silenced(rule, replace(result, warming=observation.warming.get(rule.metric, 0)))
+
+
+def _combine_and_stabilize(
+    policy: Policy, observation: Observation, recommendations: tuple[Recommendation, ...]
+) -> Flow:
+    """The first two stages; below min and above max go their own way through them."""
+    snapshot, now = observation.snapshot, observation.now
+    wanted = recommend.combine(recommendations, snapshot.ready)
+    flow = _of_rules(policy, snapshot.current, snapshot.current + wanted.wants - snapshot.ready, wanted)
+    if flow.current < policy.bounds.min:
+        return _below_min(policy, observation)
+    calm = stages.stabilized(flow.desired, flow.current, observation.wishes, now, policy.scale_in_stabilization)
+    if flow.current > policy.bounds.max:
+        return _above_max(policy, observation, recommendations, flow, calm)
+    return _two_stages(flow, flow.desired, calm)
+
+
+def _of_rules(policy: Policy, current: int, desired: int, wanted: Wanted) -> Flow:
+    """The rules' wish; of all their cooldowns the shortest applies."""
+    own = policy.cooldown.out if desired > current else policy.cooldown.in_
+    cooldown = min((own if one is None else one for one in wanted.cooldowns), default=None)
+    return Flow(current, desired, wanted.reason, wanted.because, cooldown)
+
+
+def _two_stages(flow: Flow, combined: int, calm: int) -> Flow:
+    flow = replace(flow, desired=combined).after("combine", combined, because=flow.because or flow.reason.value)
+    return flow.after("stabilize", calm, stop=Reason.STABILIZING)
+
+
+def _below_min(policy: Policy, observation: Observation) -> Flow:
+    """Out to exactly min, also without data, past limits and cooldown."""
+    flow = Flow(observation.snapshot.current, policy.bounds.min, Reason.BELOW_MIN, "min", unlimited=True)
+    return _two_stages(flow, policy.bounds.min, policy.bounds.min)
+
+
+def _above_max(
+    policy: Policy, observation: Observation, recommendations: tuple[Recommendation, ...], flow: Flow, calm: int
+) -> Flow:
+    """In, a few at a time and past stabilisation, while no rule wants out and none is without its data."""
+    if flow.desired > flow.current:
+        return _two_stages(flow, flow.desired, flow.desired)  # bounds hold it at max
+    if any(one.missing and one.say is not recommend.Say.NONE for one in recommendations):
+        return _two_stages(flow, flow.desired, calm)
+    step = stages.removed_at_once(policy.limits.remove, observation.snapshot.ready)
+    toward_max = max(policy.bounds.max, flow.current - step)
+    if calm <= toward_max:
+        return _two_stages(flow, flow.desired, calm)  # the rules' own scale-in is at least as large
+    own = Flow(flow.current, toward_max, Reason.ABOVE_MAX, "max")
+    return _two_stages(own, toward_max, toward_max)
+
+
+def _guarded(
+    policy: Policy, observation: Observation, recommendations: tuple[Recommendation, ...], flow: Flow
+) -> Decision:
+    """The last stage, and the record."""
+    vetoes = guard.vetoes(_case(policy, observation, flow, flow.direction)) if flow.direction is not None else {}
+    moves = flow.direction is not None and not vetoes
+    end = flow.desired if moves else flow.current
+    snapshot = observation.snapshot
+    return Decision(
+        target=policy.name,
+        at=observation.now,
+        decision=Verdict(flow.direction.value) if moves and flow.direction else Verdict.HOLD,
+        change=end - flow.current,
+        desired=flow.desired,
+        reason=flow.reason if moves else flow.stopped or next(iter(vetoes), flow.reason),
+        nodes=NodeCounts(snapshot.current, snapshot.ready, policy.bounds.min, policy.bounds.max),
+        rules=tuple(one.record() for one in recommendations),
+        stages=(
+            *flow.stages,
+            StageRecord("guards", end, next(iter(vetoes), Reason.WITHIN_BOUNDS).value if vetoes else ""),
+        ),
+        vetoes=tuple(vetoes),
+        details={reason.value: sentence for reason, sentence in vetoes.items()},
+        wanted_reason=flow.reason if vetoes or flow.stopped else None,
+        mode=observation.mode.value,
+    )
+
+
+def _case(policy: Policy, observation: Observation, flow: Flow, direction: Direction) -> Case:
+    return Case(policy, observation, direction, cooldown=flow.cooldown, past_cooldown=flow.unlimited)

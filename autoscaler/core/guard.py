@@ -1,0 +1,147 @@
+"""Guards: what may veto a change, each with its reason and a sentence; all that apply are listed, in a fixed order."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from autoscaler.core import history
+from autoscaler.core.checks import MAX_SKEW
+from autoscaler.core.decision import Reason, rfc3339
+from autoscaler.core.observation import Observation
+from autoscaler.core.operation import State
+from autoscaler.core.policy import Direction, Policy
+from autoscaler.core.target import Mode, NodeState
+
+
+@dataclass(frozen=True)
+class Case:
+    """A change that is about to be made, as the guards see it."""
+
+    policy: Policy
+    observation: Observation
+    direction: Direction
+    cooldown: timedelta | None = None  # the one that applies instead of the target's
+    past_cooldown: bool = False  # below min
+
+
+Guard = Callable[[Case], str | None]
+"""The sentence of a veto, or None where there is none."""
+
+
+def unknown_outcome(case: Case) -> str | None:
+    """An operation whose outcome is not known holds everything on the instance."""
+    unknown = [op for op in case.observation.operations if op.state is State.UNKNOWN]
+    return f"operation {unknown[0].id} has no known outcome; it is being looked for" if unknown else None
+
+
+def in_progress(case: Case) -> str | None:
+    """One operation at a time per instance, whoever started it."""
+    target = case.policy.target
+    for op in case.observation.operations:
+        if op.open and op.state is not State.UNKNOWN and (not op.shadow or op.target == target.name):
+            return f"operation {op.id} ({op.direction} {op.change}) is under way since {rfc3339(op.committed_at)}"
+    jobs = case.observation.checks.unfinished(target.instance_id) if case.observation.checks else ()
+    return f"job {jobs[0].id} ({jobs[0].name}) is {jobs[0].status}, started by somebody else" if jobs else None
+
+
+def not_ready(case: Case) -> str | None:
+    """The instance must be RUNNING and its group at rest; a faulty node blocks scaling in, not out."""
+    snapshot = case.observation.snapshot
+    if not snapshot.running:
+        return f"the instance is {snapshot.instance_status}, not RUNNING"
+    wanted = {NodeState.CHANGING, NodeState.FAULTY} if case.direction is Direction.IN else {NodeState.CHANGING}
+    for node in snapshot.nodes:
+        if node.state in wanted:
+            return f"node {node.id} is {node.status}"
+    return _changed_meanwhile(case)
+
+
+def _changed_meanwhile(case: Case) -> str | None:
+    """What was read last, just before acting, must agree with what was decided on, and the clocks with each other."""
+    checks = case.observation.checks
+    if checks is None:
+        return None
+    if abs(checks.skew) > MAX_SKEW:
+        return f"the cloud's clock is {checks.skew.total_seconds():+.0f} s from ours; mend the time of this machine"
+    if not checks.snapshot.running:
+        return f"the instance is {checks.snapshot.instance_status}, not RUNNING"
+    if checks.snapshot.nodes != case.observation.snapshot.nodes:
+        return "the nodes changed while they were being looked at"
+    return None
+
+
+def cooldown(case: Case) -> str | None:
+    """Too soon after the last operation."""
+    observation = case.observation
+    left = history.cooldown_left(
+        observation.of_group, observation.now, case.direction, case.policy.cooldown, chosen=case.cooldown
+    )
+    if case.past_cooldown or left <= timedelta(0):
+        return None
+    return f"until {rfc3339(observation.now + left)}"
+
+
+def direction_locked(case: Case) -> str | None:
+    """out_only never scales in."""
+    locked = case.observation.mode is Mode.OUT_ONLY and case.direction is Direction.IN
+    return "the mode is out_only" if locked else None
+
+
+def no_scale_in(case: Case) -> str | None:
+    """The cloud does not scale in prepaid instances (DDM API reference, "Scaling In a DDM Instance")."""
+    blocked = case.observation.snapshot.prepaid and case.direction is Direction.IN
+    return "the instance is prepaid (yearly/monthly); the cloud does not scale it in" if blocked else None
+
+
+def payment_required(case: Case) -> str | None:
+    """Without auto_pay an order of a prepaid instance waits until somebody pays it, perhaps for days."""
+    prepaid = case.observation.snapshot.prepaid and case.direction is Direction.OUT
+    if not prepaid or case.policy.target.auto_pay:
+        return None
+    return "the instance is prepaid (yearly/monthly): set auto_pay: true to let orders pay themselves"
+
+
+def data_node_busy(case: Case) -> str | None:
+    """Associated RDS instances must be available and idle, or the cloud refuses."""
+    checks = case.observation.checks
+    if checks is None or not case.policy.check_data_nodes:
+        return None
+    for node in checks.data_nodes:
+        if not node.available:
+            rds = node.rds_status or "not found"
+            return f"data node {node.name or node.id} is {node.ddm_status} in DDM and {rds} in RDS"
+    return None
+
+
+def sold_out(case: Case) -> str | None:
+    """Nothing to be had: an order would only fail."""
+    checks = case.observation.checks
+    if case.direction is not Direction.OUT or checks is None or checks.offer is None or not checks.offer.sold_out:
+        return None
+    return f"flavor {checks.offer.flavor_id or 'of the group'} is sold out where the target may use it"
+
+
+def observe_only(case: Case) -> str | None:
+    """In observe nothing is sent."""
+    return "the mode is observe" if case.observation.mode is Mode.OBSERVE else None
+
+
+GUARDS: dict[Reason, Guard] = {
+    Reason.UNKNOWN_OUTCOME: unknown_outcome,
+    Reason.IN_PROGRESS: in_progress,
+    Reason.NOT_READY: not_ready,
+    Reason.COOLDOWN: cooldown,
+    Reason.DIRECTION_LOCKED: direction_locked,
+    Reason.NO_SCALE_IN: no_scale_in,
+    Reason.PAYMENT_REQUIRED: payment_required,
+    Reason.DATA_NODE_BUSY: data_node_busy,
+    Reason.SOLD_OUT: sold_out,
+    Reason.OBSERVE_ONLY: observe_only,  # last: it hides nothing
+}
+"""Every guard by its reason; the order is that in which the first veto becomes the reason of a hold."""
+
+
+def vetoes(case: Case) -> dict[Reason, str]:
+    """Every veto that applies, in order, with its sentence."""
+    sentences = ((reason, guard(case)) for reason, guard in GUARDS.items())
+    return {reason: sentence for reason, sentence in sentences if sentence is not None}

@@ -1,0 +1,85 @@
+"""What past operations mean for now: cooldowns, the day's limits, and since when the group has the size it has.
+
+All of it is derived from the operations and `now`; nothing else is remembered, so a restart forgets nothing.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from autoscaler.core.decision import Reason
+from autoscaler.core.operation import Operation, State
+from autoscaler.core.policy import Cooldown, Direction
+
+DAY = timedelta(hours=24)
+
+
+def last_change(operations: Iterable[Operation]) -> datetime | None:
+    """When the group last got other nodes, by our hand or another's: samples from before are of another size."""
+    ends = [op.ended_at for op in operations if op.changed_nodes and op.ended_at is not None]
+    return max(ends, default=None)
+
+
+def cooldown_left(
+    operations: Sequence[Operation],
+    now: datetime,
+    direction: Direction,
+    cooldown: Cooldown,
+    *,
+    chosen: timedelta | None = None,
+) -> timedelta:
+    """How long this direction has to wait yet; zero or less: not at all.
+
+    `chosen` replaces the direction's own cooldown (a step may have a shorter one); the one after a failure stays.
+    """
+    normal = chosen if chosen is not None else (cooldown.out if direction is Direction.OUT else cooldown.in_)
+    ends = [_end(op) + normal for op in operations if _counts(op, direction)]
+    failed = _failed_since_success(operations, direction)
+    if failed is not None:
+        ends.append(failed + cooldown.failed)
+    return max(ends) - now if ends else timedelta(0)
+
+
+def _counts(op: Operation, direction: Direction) -> bool:
+    """Out waits after scale-outs; in waits after either."""
+    changed = op.changed_nodes or (op.shadow and op.state is State.SUCCEEDED)
+    return changed and (direction is Direction.IN or op.direction is Direction.OUT)
+
+
+def _failed_since_success(operations: Sequence[Operation], direction: Direction) -> datetime | None:
+    """The end of the last failure of this direction that no success of it has followed."""
+    same = [op for op in operations if op.direction is direction and not op.foreign and not op.open]
+    failures = [_end(op) for op in same if op.state in {State.FAILED, State.NEVER_HAPPENED}]
+    successes = [_end(op) for op in same if op.state is State.SUCCEEDED]
+    last = max(failures, default=None)
+    if last is None or (successes and max(successes) >= last):
+        return None
+    return last
+
+
+def _end(op: Operation) -> datetime:
+    return op.ended_at if op.ended_at is not None else op.committed_at
+
+
+def of_last_day(operations: Iterable[Operation], now: datetime) -> tuple[Operation, ...]:
+    """Our operations that count for daily limits: open ones, and those of the last 24 h that moved nodes."""
+    return tuple(op for op in operations if not op.foreign and _used(op) and (op.open or _end(op) > now - DAY))
+
+
+def _used(op: Operation) -> bool:
+    return op.open or op.state is State.SUCCEEDED or (op.state is State.FAILED and op.arrived > 0)
+
+
+def nodes_moved(op: Operation) -> int:
+    """How many nodes an operation counts for: those that came, or those asked for."""
+    return op.arrived if op.state is State.FAILED else op.change
+
+
+def spent_on_missing_data(operations: Iterable[Operation], since: datetime | None) -> bool:
+    """Whether this spell without data already bought its one node (with no sample ever: whether any did)."""
+    return any(
+        op.reason is Reason.NO_DATA
+        and op.state is not State.REJECTED
+        and not op.foreign
+        and (since is None or op.committed_at >= since)
+        for op in operations
+    )

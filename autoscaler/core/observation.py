@@ -1,0 +1,39 @@
+"""An observation is everything that a decision may look at: one moment of one target."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from autoscaler.core.checks import Checks
+from autoscaler.core.operation import Operation
+from autoscaler.core.policy import Metric
+from autoscaler.core.sample import Sample
+from autoscaler.core.target import Mode, Snapshot
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the combine stage wanted at a moment, kept for stabilisation."""
+
+    at: datetime
+    desired: int
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One moment of one target; the same observation and policy give the same decision."""
+
+    now: datetime
+    snapshot: Snapshot
+    mode: Mode  # the policy's, under the ceiling
+    first_evaluated_at: datetime  # of this target in this process: missing data is counted from here at the earliest
+    samples: Mapping[Metric, tuple[Sample, ...]] = field(default_factory=dict)  # newest first
+    warming: Mapping[Metric, int] = field(default_factory=dict)  # ready nodes left out, not being warm yet
+    operations: tuple[Operation, ...] = ()  # of the whole instance, shadows and foreign ones too
+    wishes: tuple[Wish, ...] = ()  # earlier ones, for stabilisation
+    checks: Checks | None = None  # read only when something would move
+
+    @property
+    def of_group(self) -> tuple[Operation, ...]:
+        """The operations on this target's own group."""
+        return tuple(op for op in self.operations if op.group_id == self.snapshot.group_id)

@@ -1,0 +1,86 @@
+"""What one rule recommends, and how the recommendations of all rules become one wish (the combine stage)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import Enum
+
+from autoscaler.core.decision import Reason, RuleRecord
+
+
+class Say(Enum):
+    """What weight a recommendation has."""
+
+    FULL = "full"  # counts in both directions: a scale-in needs it to want less
+    OUT_ONLY = "out_only"  # counts where it wants more; does not stand in the way of a scale-in
+    NONE = "none"  # does not count: in observe, or its data is missing and ignored
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """What one rule wants, in ready nodes, and on what ground."""
+
+    rule: str
+    wants: int
+    reason: Reason
+    say: Say
+    value: Decimal | None = None
+    as_of: datetime | None = None
+    samples: int = 0
+    missing: Reason | None = None  # NO_DATA or STALE_DATA where its metric is
+    cooldown: timedelta | None = None  # the shortest of the steps that hold; None: the target's
+    observe: bool = False
+    warming: int = 0
+
+    def record(self) -> RuleRecord:
+        """As it stands in the decision."""
+        return RuleRecord(
+            rule=self.rule,
+            reason=self.reason,
+            wants=self.wants,
+            value=self.value,
+            as_of=self.as_of,
+            samples=self.samples,
+            warming=self.warming,
+            observe=self.observe,
+        )
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What all rules together want: `wants` ready nodes, and the rule that gives name and reason."""
+
+    wants: int
+    reason: Reason
+    because: str = ""
+    cooldowns: tuple[timedelta | None, ...] = ()  # one per rule that wants this direction; None: the target's
+
+
+def combine(recommendations: Sequence[Recommendation], ready: int) -> Wanted:
+    """The largest want wins; in only if every rule that has a say wants less."""
+    heard = [one for one in recommendations if one.say is not Say.NONE]
+    outs = [one for one in heard if one.wants > ready]
+    if outs:
+        return _of_largest(outs)
+    speaking = [one for one in heard if one.say is Say.FULL]
+    if speaking and all(one.wants < ready for one in speaking):
+        return _of_largest(speaking)
+    return Wanted(ready, _why_nothing(recommendations))
+
+
+def _of_largest(rules: Sequence[Recommendation]) -> Wanted:
+    """Of equal largest wants the first in the file gives name and reason."""
+    first = max(rules, key=lambda one: one.wants)
+    return Wanted(first.wants, first.reason, first.rule, tuple(one.cooldown for one in rules))
+
+
+def _why_nothing(recommendations: Sequence[Recommendation]) -> Reason:
+    """Missing data is the reason where a rule holds for it, or where every rule that is asked is without its data."""
+    asked = [one for one in recommendations if not one.observe]
+    for one in asked:
+        if one.missing and one.say is not Say.NONE:
+            return one.missing
+    if asked and all(one.missing for one in asked):
+        return asked[0].missing or Reason.NO_DATA
+    return Reason.WITHIN_BOUNDS

@@ -1,0 +1,100 @@
+"""What a rule may see: its metric's samples, the ready nodes, and since when the group has its size."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from autoscaler.core import history
+from autoscaler.core.decision import Reason
+from autoscaler.core.observation import Observation
+from autoscaler.core.policy import OnMissing, Rule
+from autoscaler.core.recommend import Recommendation, Say
+from autoscaler.core.sample import Sample
+from autoscaler.core.target import Mode
+
+
+@dataclass(frozen=True)
+class View:
+    """One rule's part of an observation."""
+
+    now: datetime
+    ready: int
+    samples: tuple[Sample, ...]  # complete ones, newest first
+    period: timedelta
+    barrier: datetime | None  # samples from before it are of another group size
+
+    @property
+    def as_of(self) -> datetime | None:
+        """The time of the newest complete sample."""
+        return self.samples[0].time if self.samples else None
+
+    def newest(self) -> Sample | None:
+        """The newest sample, where it is of the group as it is now."""
+        if not self.samples or self._too_early(self.samples[0].time):
+            return None
+        return self.samples[0]
+
+    def window(self, span: timedelta) -> tuple[Sample, ...]:
+        """The samples of (as_of − span, as_of]; empty where too few are there or it reaches back past a change."""
+        due = math.ceil(span / self.period)
+        found = self.due(due)
+        return found if 5 * len(found) >= 4 * due else ()
+
+    def due(self, count: int) -> tuple[Sample, ...]:
+        """Those of the last `count` due samples that are there; empty where they reach back past a change."""
+        if self.as_of is None or self._too_early(self.as_of - (count - 1) * self.period):
+            return ()
+        start = self.as_of - count * self.period
+        return tuple(sample for sample in self.samples if sample.time > start)
+
+    def _too_early(self, time: datetime) -> bool:
+        return self.barrier is not None and time < self.barrier
+
+
+def of(rule: Rule, observation: Observation) -> View:
+    """The part of the observation that this rule may look at."""
+    return View(
+        now=observation.now,
+        ready=observation.snapshot.ready,
+        samples=observation.samples.get(rule.metric, ()),
+        period=rule.metric.period,
+        barrier=history.last_change(observation.of_group),
+    )
+
+
+def missing(rule: Rule, view: View) -> Reason | None:
+    """NO_DATA without any sample, STALE_DATA where the newest is older than the rule allows, else None."""
+    if view.as_of is None:
+        return Reason.NO_DATA
+    return Reason.STALE_DATA if view.now - view.as_of > rule.max_metric_age else None
+
+
+def without_data(rule: Rule, view: View, why: Reason, observation: Observation) -> Recommendation:
+    """What a rule recommends while its metric is missing."""
+    held = Recommendation(rule.name, view.ready, why, Say.FULL, as_of=view.as_of, missing=why)
+    if rule.on_missing_metric is OnMissing.IGNORE:
+        return replace(held, say=Say.NONE)
+    if rule.on_missing_metric is OnMissing.OUT and _one_more(rule, view, observation):
+        return replace(held, wants=view.ready + 1, reason=Reason.NO_DATA)
+    return held
+
+
+def _one_more(rule: Rule, view: View, observation: Observation) -> bool:
+    """Once per spell, and only when it has lasted longer than max_metric_age."""
+    since = view.as_of if view.as_of is not None else observation.first_evaluated_at
+    if view.now - since <= rule.max_metric_age:
+        return False
+    return not history.spent_on_missing_data(observation.of_group, view.as_of)
+
+
+def silenced(rule: Rule, recommendation: Recommendation) -> Recommendation:
+    """A rule in observe is computed and recorded, and has no say."""
+    if rule.mode is not Mode.OBSERVE:
+        return recommendation
+    return replace(recommendation, say=Say.NONE, observe=True)
+
+
+def any_half(samples: Sequence[Sample]) -> bool:
+    """Whether any of them lacks the values of some nodes."""
+    return any(sample.half for sample in samples)

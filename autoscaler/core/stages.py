@@ -1,0 +1,91 @@
+"""The stages after combine, each a small function from a wish to a wish: stabilize, limits, bounds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from autoscaler.core import history
+from autoscaler.core.decision import Reason, StageRecord
+from autoscaler.core.observation import Observation, Wish
+from autoscaler.core.operation import Operation
+from autoscaler.core.policy import Direction, Limits, Policy, Size
+from autoscaler.core.rules.threshold import nodes_of
+from autoscaler.core.target import MAX_NODES_PER_INSTANCE
+
+
+@dataclass(frozen=True)
+class Flow:
+    """A wish on its way through the stages: how many nodes stand now, why, and what stopped it if anything did."""
+
+    current: int
+    desired: int
+    reason: Reason  # why it moves, or why nothing was wanted
+    because: str = ""  # the rule, or the bound, that gives the reason
+    cooldown: timedelta | None = None  # the one that applies; None: the target's
+    unlimited: bool = False  # below min: past limits and cooldown
+    stopped: Reason | None = None  # the first stage that left no change
+    stages: tuple[StageRecord, ...] = ()
+
+    @property
+    def direction(self) -> Direction | None:
+        """Which way it goes; None where nothing moves."""
+        if self.desired == self.current:
+            return None
+        return Direction.OUT if self.desired > self.current else Direction.IN
+
+    def after(self, stage: str, desired: int, *, stop: Reason | None = None, because: str = "") -> "Flow":
+        """The wish after a stage, with the stage's line in the record."""
+        left_nothing = self.direction is not None and desired == self.current
+        stopped = self.stopped or (stop if left_nothing else None)
+        line = StageRecord(stage, desired, because or (stopped.value if left_nothing and stopped else ""))
+        return replace(self, desired=desired, stopped=stopped, stages=(*self.stages, line))
+
+
+def stabilized(desired: int, current: int, wishes: Sequence[Wish], now: datetime, window: timedelta) -> int:
+    """A scale-in no further than the largest wish of the window: min(current, largest); never more, never out."""
+    recent = [wish.desired for wish in wishes if now - window < wish.at <= now]
+    return desired if desired >= current else min(current, max([desired, *recent]))
+
+
+def limited(flow: Flow, policy: Policy, observation: Observation) -> Flow:
+    """No more nodes at once, or in 24 hours, than the policy's limits allow."""
+    if flow.direction is None or flow.unlimited:
+        return flow.after("limits", flow.desired)
+    ready = observation.snapshot.ready
+    day = history.of_last_day(observation.of_group, observation.now)
+    asked = abs(flow.desired - flow.current)
+    allowed = _allowed(asked, policy.limits, flow.direction, ready, day)
+    sign = 1 if flow.direction is Direction.OUT else -1
+    because = "" if allowed == asked else "limits"
+    return flow.after("limits", flow.current + sign * allowed, stop=Reason.DAILY_LIMIT, because=because)
+
+
+def _allowed(asked: int, limits: Limits, direction: Direction, ready: int, day: Sequence[Operation]) -> int:
+    outs = [op for op in day if op.direction is Direction.OUT]
+    at_once = limits.add if direction is Direction.OUT else limits.remove
+    allowed = asked if at_once is None else min(asked, nodes_of(at_once, ready, direction))
+    if (
+        limits.actions_per_day is not None
+        and len(outs if direction is Direction.OUT else day) >= limits.actions_per_day
+    ):
+        return 0
+    if direction is Direction.OUT and limits.added_per_day is not None:
+        allowed = min(allowed, max(0, limits.added_per_day - sum(map(history.nodes_moved, outs))))
+    return allowed
+
+
+def bounded(flow: Flow, policy: Policy, observation: Observation) -> Flow:
+    """Never past max (nor the instance's 32 nodes), never below min, and above max never below max for that alone."""
+    if flow.direction is Direction.OUT:
+        room = max(0, MAX_NODES_PER_INSTANCE - observation.snapshot.instance_nodes)
+        highest = max(flow.current, min(policy.bounds.max, flow.current + room))
+        return flow.after("bounds", min(flow.desired, highest), stop=Reason.AT_MAX)
+    if flow.direction is Direction.IN:
+        lowest = min(flow.current, policy.bounds.max if flow.reason is Reason.ABOVE_MAX else policy.bounds.min)
+        return flow.after("bounds", max(flow.desired, lowest), stop=Reason.AT_MIN)
+    return flow.after("bounds", flow.desired)
+
+
+def removed_at_once(limit: Size | None, ready: int) -> int:
+    """How many nodes above max go at a time: the policy's `remove`, one by default."""
+    return 1 if limit is None else nodes_of(limit, ready, Direction.IN)
