@@ -1,0 +1,60 @@
+"""What the API reads of the past, over a connection of its own that cannot write (port `History`)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from sqlalchemy import Connection, Engine, RowMapping, Select, select
+
+from autoscaler.core.operation import Operation
+from autoscaler.errors import StoreError
+from autoscaler.storage import faults, rows, tables
+from autoscaler.storage.unreadable import Sieve
+
+
+class SqliteHistory:
+    """May be asked from any thread. A row that cannot be read is left out and reported once; the rest is there."""
+
+    def __init__(self, engine: Engine, file: Path, sieve: Sieve) -> None:
+        self._engine = engine
+        self._file = file
+        self._sieve = sieve
+        self._lock = Lock()
+        self._closed = False
+
+    def decisions(
+        self, target: str, *, before: datetime | None = None, since: datetime | None = None, limit: int = 100
+    ) -> tuple[dict[str, Any], ...]:
+        d = tables.decisions.c
+        query = select(d.id, d.record).where(d.target == target)
+        if before is not None:
+            query = query.where(d.at < rows.micros(before))
+        if since is not None:
+            query = query.where(d.at >= rows.micros(since))
+        found = self._read(query.order_by(d.at.desc(), d.id.desc()).limit(max(limit, 0)))
+        return self._sieve.readable(found, rows.to_record)
+
+    def operations(self, target: str | None = None, *, limit: int = 100) -> tuple[Operation, ...]:
+        o = tables.operations.c
+        query = select(tables.operations)
+        if target is not None:
+            query = query.where(o.target == target)
+        found = self._read(query.order_by(o.committed_at.desc(), o.seq.desc()).limit(max(limit, 0)))
+        return self._sieve.readable(found, rows.to_operation)
+
+    def close(self) -> None:
+        """Close the connection; what is asked after that raises StoreError."""
+        with self._lock:
+            self._closed = True
+            self._engine.dispose()
+
+    def _read(self, query: Select[Any]) -> Sequence[RowMapping]:
+        with self._lock, faults.translated(self._file), self._open() as connection:
+            return connection.execute(query).mappings().all()
+
+    def _open(self) -> Connection:
+        if self._closed:  # the engine would quietly connect anew
+            raise StoreError(f"{self._file}: the store is closed")
+        return self._engine.connect()

@@ -1,0 +1,6 @@
+"""Revisions of the tables, oldest first in `versions/`; each is one transaction and keeps what is stored.
+
+HEAD names the newest, so that opening a store that is up to date needs no Alembic; a test holds it against `versions/`.
+"""
+
+HEAD = "0001"

@@ -1,0 +1,68 @@
+"""The questions asked of the tables that are more than a line, portable between databases."""
+
+from sqlalchemy import ColumnElement, Delete, Select, and_, delete, func, or_, select
+
+from autoscaler.core.operation import State
+from autoscaler.core.target import InstanceKey
+from autoscaler.storage import tables
+
+_O = tables.operations.c
+
+OPEN_OR_UNREADABLE = _O.state.not_in(tables.ENDED_WORDS)
+"""Open, or in a state that this version does not know: that may be open, too."""
+
+UNREADABLE_STATE = _O.state.not_in([state.value for state in State])
+
+ENDED = func.coalesce(_O.ended_at, _O.committed_at)
+"""When an ended operation ended."""
+
+_LAST_OF_ITS_KIND = (
+    func.row_number()
+    .over(
+        partition_by=(
+            _O.region,
+            _O.project_id,
+            _O.instance_id,
+            _O.target,
+            _O.direction,
+            _O.state,
+            _O.arrived > 0,  # a failed one that brought nodes starts a cooldown that one without must not hide
+        ),
+        order_by=(ENDED.desc(), _O.seq.desc()),
+    )
+    .label("place")
+)
+
+
+def of_instance(instance: InstanceKey) -> ColumnElement[bool]:
+    """Whether an operation is of that instance."""
+    return and_(
+        _O.region == instance.region,
+        _O.project_id == instance.project_id,
+        _O.instance_id == instance.instance_id,
+    )
+
+
+def open_or_since(instance: InstanceKey, since: int) -> Select[tuple[object, ...]]:
+    """Operations of an instance that are open, ended at or after `since` (microseconds), or the last of their kind."""
+    ranked = select(tables.operations, _LAST_OF_ITS_KIND).where(of_instance(instance)).subquery()
+    recent = or_(
+        ranked.c.state.not_in(tables.ENDED_WORDS),
+        func.coalesce(ranked.c.ended_at, ranked.c.committed_at) >= since,
+        ranked.c.place == 1,
+    )
+    return select(ranked).where(recent).order_by(ranked.c.committed_at, ranked.c.seq)
+
+
+def forget_operations(before: int) -> Delete:
+    """Delete operations that ended before that (microseconds), but never the last of a kind."""
+    ranked = select(_O.seq, _LAST_OF_ITS_KIND).subquery()
+    last = select(ranked.c.seq).where(ranked.c.place == 1)
+    return delete(tables.operations).where(_O.state.in_(tables.ENDED_WORDS), before > ENDED, _O.seq.not_in(last))
+
+
+def forget_decisions(before: int, at_most: int) -> Delete:
+    """Delete the records of before that (microseconds), oldest first, no more than so many."""
+    d = tables.decisions.c
+    oldest = select(d.id).where(d.at < before).order_by(d.at).limit(at_most)
+    return delete(tables.decisions).where(d.id.in_(oldest))

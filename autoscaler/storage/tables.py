@@ -1,0 +1,115 @@
+"""The tables, portable between SQLite and PostgreSQL.
+
+Instants are whole microseconds since 1970 UTC: sortable, exact, the same on every database. Sets, lists and records are
+JSON *text*, read by `rows`, so that one unreadable value spoils one row and not the whole answer. Words of enums are
+plain text without a CHECK: a word that this version does not know is a matter of `rows`, not of the database.
+Every change here needs a revision in `migrations/versions`; a test compares the two.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    and_,
+    not_,
+)
+
+from autoscaler.core.operation import OPEN_STATES, State
+
+OPEN_WORDS = sorted(state.value for state in OPEN_STATES)
+ENDED_WORDS = sorted(state.value for state in State if state not in OPEN_STATES)
+
+Serial = BigInteger().with_variant(Integer(), "sqlite")
+"""A key that counts up: SQLite numbers rows only in a column that is called INTEGER."""
+
+metadata = MetaData()
+
+operations = Table(
+    "operations",
+    metadata,
+    Column("seq", Serial, primary_key=True),  # the order of two that were committed in the same microsecond
+    Column("id", Text, nullable=False, unique=True),
+    Column("target", Text, nullable=False),
+    Column("region", Text, nullable=False),
+    Column("project_id", Text, nullable=False),
+    Column("instance_id", Text, nullable=False),
+    Column("group_id", Text, nullable=False),
+    Column("direction", Text, nullable=False),
+    Column("change", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("committed_at", BigInteger, nullable=False),
+    Column("send_before", BigInteger, nullable=False),
+    Column("node_ids", Text, nullable=False),
+    Column("removing", Text, nullable=False),
+    Column("zones", Text, nullable=False),
+    Column("known_jobs", Text, nullable=False),  # thousands of ids; emptied when the operation ends
+    Column("skew_seconds", Double, nullable=False),
+    Column("prepaid", Boolean, nullable=False),
+    Column("job_id", Text),
+    Column("order_id", Text),
+    Column("submitted_at", BigInteger),
+    Column("ended_at", BigInteger),
+    Column("arrived", Integer, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("foreign", Boolean, nullable=False),
+    Column("shadow", Boolean, nullable=False),
+)
+
+_OPEN_AND_OURS = and_(
+    operations.c.state.in_(OPEN_WORDS),
+    not_(operations.c["foreign"]),
+    not_(operations.c.shadow),
+)
+
+Index(
+    "one_open_operation_per_instance",  # invariant I1
+    operations.c.region,
+    operations.c.project_id,
+    operations.c.instance_id,
+    unique=True,
+    sqlite_where=_OPEN_AND_OURS,
+    postgresql_where=_OPEN_AND_OURS,
+)
+Index("operations_of_instance", operations.c.region, operations.c.project_id, operations.c.instance_id)
+Index("operations_of_target", operations.c.target, operations.c.committed_at)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("target", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("decision", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("record", Text, nullable=False),  # Decision.as_json()
+    Column("operation_id", Text, ForeignKey("operations.id", ondelete="SET NULL")),  # the intent it was stored with
+)
+
+_WITH_OPERATION = decisions.c.operation_id.is_not(None)
+
+Index("decisions_of_target", decisions.c.target, decisions.c.at)
+Index("decisions_by_time", decisions.c.at)  # pruning
+Index(
+    "decisions_of_operation",  # without it, deleting an operation would read every decision
+    decisions.c.operation_id,
+    sqlite_where=_WITH_OPERATION,
+    postgresql_where=_WITH_OPERATION,
+)
+
+seen_nodes = Table(
+    "seen_nodes",
+    metadata,
+    Column("region", Text, primary_key=True),
+    Column("project_id", Text, primary_key=True),
+    Column("instance_id", Text, primary_key=True),
+    Column("group_id", Text, primary_key=True),
+    Column("nodes", Text, nullable=False),  # a list of {id, first_ready_at, warm}: a group seen empty is a row, too
+)
