@@ -73,6 +73,11 @@ class Cloud(Protocol):
         """The cloud's clock minus ours, by the `Date` of the newest answer; None before the first."""
         ...
 
+    @property
+    def names_nodes(self) -> bool:
+        """Whether the API is told zones for new nodes and ids of those to remove (v3), not just a number (v2)."""
+        ...
+
     async def sign_in(self, *, good_for: timedelta = timedelta(0)) -> None:
         """Make sure of credentials that last that much longer (t).
 

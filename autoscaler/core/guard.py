@@ -10,7 +10,7 @@ from autoscaler.core.decision import Reason, rfc3339
 from autoscaler.core.observation import Observation
 from autoscaler.core.operation import State
 from autoscaler.core.policy import Direction, Policy
-from autoscaler.core.target import Mode, NodeState
+from autoscaler.core.target import Mode, NodeState, Snapshot
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,13 @@ def _changed_meanwhile(case: Case) -> str | None:
         return f"the cloud's clock is {checks.skew.total_seconds():+.0f} s from ours; mend the time of this machine"
     if not checks.snapshot.running:
         return f"the instance is {checks.snapshot.instance_status}, not RUNNING"
-    if checks.snapshot.nodes != case.observation.snapshot.nodes:
+    if _statuses(checks.snapshot) != _statuses(case.observation.snapshot):
         return "the nodes changed while they were being looked at"
     return None
+
+
+def _statuses(snapshot: Snapshot) -> set[tuple[str, str]]:
+    return {(node.id, node.status) for node in snapshot.nodes}
 
 
 def cooldown(case: Case) -> str | None:

@@ -1,0 +1,210 @@
+"""The console: what web pages and the API may ask of the running daemon, and the one thing they may change."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from autoscaler.clock import Clock
+from autoscaler.control.group_watch import remember
+from autoscaler.control.memory import Memory
+from autoscaler.control.poller import under
+from autoscaler.control.reconciler import Reconciler, target_of
+from autoscaler.control.scheduler import Pulse
+from autoscaler.core.ddm_metrics import FACTS
+from autoscaler.core.history import DAY
+from autoscaler.core.operation import Operation, State
+from autoscaler.core.operation_json import operation_json
+from autoscaler.core.policy import Direction, Policy, Rule, ThresholdRule
+from autoscaler.core.target import Mode, Snapshot
+from autoscaler.errors import CloudError
+from autoscaler.ports import Cloud, History, Monitor, ResolveRefusedError, Store
+
+
+@dataclass
+class Readiness:
+    """What must be true before the daemon is ready; each part says in a sentence what is missing."""
+
+    missing: dict[str, str] = field(default_factory=dict)
+
+    def lacks(self, part: str, sentence: str) -> None:
+        """This part is not there yet."""
+        self.missing[part] = sentence
+
+    def has(self, part: str) -> None:
+        """This part is there."""
+        self.missing.pop(part, None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DaemonConsole:
+    """Implements `ports.Console` over the daemon's own parts."""
+
+    policies: Mapping[str, Policy]
+    ceiling: Mode
+    settings: dict[str, Any]  # secrets masked
+    cloud: Cloud
+    store: Store
+    history: History
+    memory: Memory
+    reconciler: Reconciler
+    pulse: Pulse
+    readiness: Readiness
+    clock: Clock
+    monitor: Monitor
+
+    def healthy(self) -> tuple[bool, str]:
+        return self.pulse.healthy(self.clock.monotonic())
+
+    def ready(self) -> tuple[bool, str]:
+        missing = list(self.readiness.missing.values())
+        return not missing, "; ".join(missing) or "ready"
+
+    def now(self) -> datetime:
+        return self.clock.now()
+
+    def config(self) -> dict[str, Any]:
+        return self.settings
+
+    def targets(self) -> tuple[dict[str, Any], ...]:
+        open_now = {op.target: op for op in self.history.operations(limit=1000) if op.open}
+        return tuple(self._target(policy, open_now.get(policy.name)) for policy in self.policies.values())
+
+    def target(self, name: str) -> dict[str, Any] | None:
+        policy = self.policies.get(name)
+        if policy is None:
+            return None
+        open_now = [op for op in self.history.operations(name, limit=100) if op.open]
+        return self._target(policy, open_now[0] if open_now else None) | {"policy": _policy_json(policy)}
+
+    def _target(self, policy: Policy, operation: Operation | None) -> dict[str, Any]:
+        share = self.memory.of(policy.name)
+        decision = share.decision
+        return {
+            "name": policy.name,
+            "mode": under(policy.mode, self.ceiling).value,
+            "instance_id": policy.target.instance_id,
+            "group_id": share.snapshot.group_id if share.snapshot else policy.target.group_id,
+            "interval_seconds": policy.interval.total_seconds(),
+            "nodes": None if decision is None else decision.as_json()["nodes"] | {"desired": decision.desired},
+            "instance_status": share.snapshot.instance_status if share.snapshot else None,
+            "decision": None if decision is None else decision.as_json(),
+            "operation": None if operation is None else operation_json(operation),
+            "overdue": operation is not None and self.reconciler.is_overdue(operation.id),
+            "cooldowns": {
+                direction.value: max(0.0, share.cooldowns[direction].total_seconds()) if share.cooldowns else 0.0
+                for direction in Direction
+            },
+            "error": share.error,
+            "rules": [_rule_json(rule) for rule in policy.rules],
+        }
+
+    def decisions(
+        self, target: str, *, before: datetime | None, since: datetime | None, limit: int
+    ) -> tuple[dict[str, Any], ...]:
+        return self.history.decisions(target, before=before, since=since, limit=limit)
+
+    def operations(self, target: str | None, *, limit: int) -> tuple[dict[str, Any], ...]:
+        return tuple(operation_json(op) for op in self.history.operations(target, limit=limit))
+
+    async def resolve(self, target: str, *, outcome: str, reason: str, who: str) -> dict[str, Any]:
+        operation = await self._open_operation(target)
+        now = self.clock.now()
+        detail = f"closed by {who} as {outcome}: {reason}"
+        snapshot, running = await self._look(operation, now)
+        if running:
+            raise ResolveRefusedError(
+                f"{running} of the instance is running; wait for its end, then resolve the operation"
+            )
+        arrived = operation.change if outcome == State.SUCCEEDED else 0
+        closed = _closed(operation, State(outcome), now, detail, arrived)
+        if snapshot is not None:
+            await remember(self.store, operation.instance, snapshot, now)
+        for was, step in closed:
+            await self.store.update(step, was=was)
+        final = closed[-1][1]
+        self.monitor.operation(final)
+        self.monitor.event("warning", "an operation was closed by hand", operation=final.id, detail=detail)
+        shown: dict[str, Any] = operation_json(final)
+        return shown
+
+    async def _open_operation(self, target: str) -> Operation:
+        for operation in await self.store.open_operations():
+            if operation.target == target and not self.reconciler.in_flight(operation.id):
+                return operation
+        raise ResolveRefusedError(f"target {target} has no open operation; there is nothing to resolve")
+
+    async def _look(self, operation: Operation, now: datetime) -> tuple[Snapshot | None, str]:
+        """What the group is now, and the job that still runs on the instance, if any.
+
+        Raises:
+            ResolveRefusedError: the cloud cannot be asked, so nobody knows whether a job runs.
+        """
+        wanted = target_of(operation)
+        try:
+            jobs = await self.cloud.jobs(now - DAY, now + DAY)
+            answer = (await self.cloud.describe([wanted]))[wanted.name]
+        except CloudError as error:
+            raise ResolveRefusedError(f"the cloud cannot be asked whether a job is running: {error}") from error
+        instance = operation.instance.instance_id
+        running = next(
+            (f"job {job.id} ({job.name})" for job in jobs if job.instance_id == instance and not job.finished), ""
+        )
+        return (None if isinstance(answer, CloudError) else answer), running
+
+
+def _closed(
+    operation: Operation, outcome: State, now: datetime, detail: str, arrived: int
+) -> list[tuple[Operation, Operation]]:
+    """The legal steps from where it stands to the outcome that the operator names, as (before, after)."""
+    steps: list[tuple[Operation, Operation]] = []
+    at = max(now, operation.committed_at)
+    here = operation
+    if here.state is State.PLANNED or (here.state is State.SUBMITTED and outcome is State.NEVER_HAPPENED):
+        if here.state is State.SUBMITTED:
+            raise ResolveRefusedError("the cloud accepted this operation: resolve it as succeeded or failed")
+        unknown = here.step(State.UNKNOWN, at=at, detail=detail)
+        steps.append((here, unknown))
+        here = unknown
+    steps.append((here, here.step(outcome, at=at, detail=detail, arrived=arrived)))
+    return steps
+
+
+def _rule_json(rule: Rule) -> dict[str, Any]:
+    known = FACTS.get(rule.metric.name)
+    thresholds: dict[str, Any]
+    if isinstance(rule, ThresholdRule):
+        thresholds = {
+            "above": [float(step.threshold) for step in rule.out],
+            "below": [float(step.threshold) for step in rule.in_],
+        }
+    else:
+        thresholds = {"target": float(rule.target)}
+    return {
+        "name": rule.name,
+        "type": "threshold" if isinstance(rule, ThresholdRule) else "target_tracking",
+        "metric": rule.metric.name,
+        "unit": known.unit if known is not None else "",
+        "mode": rule.mode.value,
+        "thresholds": thresholds,
+    }
+
+
+def _policy_json(policy: Policy) -> dict[str, Any]:
+    return {
+        "place": policy.place,
+        "mode": policy.mode.value,
+        "min": policy.bounds.min,
+        "max": policy.bounds.max,
+        "interval_seconds": policy.interval.total_seconds(),
+        "cooldown_seconds": {
+            "out": policy.cooldown.out.total_seconds(),
+            "in": policy.cooldown.in_.total_seconds(),
+            "failed": policy.cooldown.failed.total_seconds(),
+        },
+        "scale_in_stabilization_seconds": policy.scale_in_stabilization.total_seconds(),
+        "max_metric_age_seconds": policy.max_metric_age.total_seconds(),
+        "warm_up_seconds": policy.warm_up.total_seconds(),
+        "on_missing_metric": policy.on_missing_metric.value,
+        "rules": [_rule_json(rule) for rule in policy.rules],
+    }

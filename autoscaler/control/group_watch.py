@@ -1,0 +1,95 @@
+"""Watches which nodes a group has: since when each serves, and whether somebody else changed their number."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from autoscaler.core.checks import Job
+from autoscaler.core.decision import Reason
+from autoscaler.core.operation import Operation, State
+from autoscaler.core.policy import Direction
+from autoscaler.core.target import InstanceKey, Snapshot
+from autoscaler.ports import SeenNode, Store
+
+ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
+"""From when a node counts that was there before we were."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A group as it is now, beside what was known of it."""
+
+    nodes: tuple[SeenNode, ...]
+    change: int = 0  # nodes more (or fewer) than when last seen
+    new_group: bool = False  # the store had never seen it
+
+    def counted_from(self, snapshot: Snapshot, warm_up: timedelta) -> dict[str, datetime]:
+        """Ready node id → from when its metrics count."""
+        since = {node.id: ALWAYS if node.warm else node.first_ready_at for node in self.nodes}
+        return {
+            node_id: ready if ready == ALWAYS else ready + warm_up
+            for node_id in sorted(snapshot.ready_ids)
+            if (ready := since.get(node_id)) is not None
+        }
+
+
+def look(before: Sequence[SeenNode] | None, snapshot: Snapshot, now: datetime) -> Seen:
+    """The group now, from what was known before (None: nothing, so all its nodes count from the start)."""
+    if before is None:
+        nodes = tuple(SeenNode(node_id, now, warm=True) for node_id in sorted(snapshot.node_ids))
+        return Seen(nodes, new_group=True)
+    known = {node.id: node for node in before}
+    nodes = tuple(_seen(node_id, known.get(node_id), snapshot, now) for node_id in sorted(snapshot.node_ids))
+    return Seen(nodes, change=len(nodes) - len(before))
+
+
+def _seen(node_id: str, known: SeenNode | None, snapshot: Snapshot, now: datetime) -> SeenNode:
+    if known is not None and known.first_ready_at is not None:
+        return known
+    return SeenNode(node_id, now if node_id in snapshot.ready_ids else None)
+
+
+async def remember(store: Store, instance: InstanceKey, snapshot: Snapshot, now: datetime) -> Seen:
+    """Look, and store what is new."""
+    before = await store.seen_nodes(instance, snapshot.group_id)
+    seen = look(before, snapshot, now)
+    if before is None or set(before) != set(seen.nodes):
+        await store.save_seen_nodes(instance, snapshot.group_id, seen.nodes)
+    return seen
+
+
+def foreign_change(*, target: str, instance: InstanceKey, group_id: str, change: int, at: datetime) -> Operation:
+    """Somebody else changed the number of nodes: an operation that ended when it was seen."""
+    moment = int(at.timestamp() * 1_000_000)
+    return _foreign(f"foreign-{group_id}-{moment}", target, instance, group_id, change, at)
+
+
+def foreign_job(*, target: str, instance: InstanceKey, group_id: str, job: Job) -> Operation | None:
+    """A finished job that moved nodes before we were there; None for any other job."""
+    at = job.ended_at or job.created_at
+    if job.instance_id != instance.instance_id or job.direction is None or not job.succeeded or at is None:
+        return None
+    change = 1 if job.direction is Direction.OUT else -1  # the list does not tell how many
+    return _foreign(f"job-{job.id}", target, instance, group_id, change, at, job_id=job.id)
+
+
+def _foreign(
+    name: str, target: str, instance: InstanceKey, group_id: str, change: int, at: datetime, job_id: str | None = None
+) -> Operation:
+    return Operation(
+        id=name,
+        target=target,
+        instance=instance,
+        group_id=group_id,
+        direction=Direction.OUT if change > 0 else Direction.IN,
+        change=abs(change),
+        reason=Reason.FOREIGN,
+        state=State.SUCCEEDED,
+        committed_at=at,
+        send_before=at,
+        ended_at=at,
+        job_id=job_id,
+        arrived=abs(change),
+        detail="done by somebody else",
+        foreign=True,
+    )

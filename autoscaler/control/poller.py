@@ -1,0 +1,161 @@
+"""The poller: a few batched reads for all due targets, and what each may then decide on."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from autoscaler.control import group_watch
+from autoscaler.control.memory import Memory
+from autoscaler.control.windows import Want, Windows
+from autoscaler.core import sample
+from autoscaler.core.history import DAY
+from autoscaler.core.observation import Observation
+from autoscaler.core.operation import Operation
+from autoscaler.core.policy import Metric, Policy
+from autoscaler.core.target import InstanceKey, Mode, Scope, Snapshot
+from autoscaler.errors import AutoscalerError, CloudError, Unavailable
+from autoscaler.ports import Cloud, MetricSource, Store
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the cloud showed of one target, before its metrics are added."""
+
+    policy: Policy
+    instance: InstanceKey
+    snapshot: Snapshot
+    counted_from: Mapping[str, datetime]  # ready node → from when its metrics count
+
+
+@dataclass(frozen=True)
+class Poll:
+    """What one poll brought: targets to decide on, and errors of the others by target name."""
+
+    seen: tuple[Seen, ...]
+    errors: Mapping[str, AutoscalerError]
+    metric_errors: Mapping[tuple[str, Metric], CloudError]
+
+
+class Poller:
+    """Reads the cloud, the metrics and the store; decides nothing."""
+
+    def __init__(self, *, cloud: Cloud, metrics: MetricSource, store: Store, memory: Memory) -> None:
+        self._cloud = cloud
+        self._store = store
+        self._memory = memory
+        self.windows = Windows(metrics)
+
+    async def poll(self, policies: Sequence[Policy], now: datetime) -> Poll:
+        """Everything that these targets need, in as few calls as the API allows. One bad target is one error."""
+        scope = self._scope()
+        described = await self._cloud.describe([policy.target for policy in policies])
+        seen: list[Seen] = []
+        errors: dict[str, AutoscalerError] = {}
+        for policy in policies:
+            answer = described[policy.name]
+            try:
+                seen.append(await self._watch(policy, scope, answer, now))
+            except AutoscalerError as error:
+                errors[policy.name] = error
+        metric_errors = await self.windows.refresh([want for one in seen for want in _wants(one)], now)
+        return Poll(tuple(seen), errors, metric_errors)
+
+    def _scope(self) -> Scope:
+        scope = self._cloud.scope
+        if scope is None:
+            raise Unavailable("not signed in yet")
+        return scope
+
+    async def _watch(self, policy: Policy, scope: Scope, answer: Snapshot | CloudError, now: datetime) -> Seen:
+        """Compare the group with what was known of it; somebody else's change becomes an operation."""
+        if isinstance(answer, CloudError):
+            raise answer
+        instance = InstanceKey(scope.region, scope.project_id, policy.target.instance_id)
+        await self._import_jobs_of_new_group(policy, instance, answer, now)
+        if await self._ours_explains(instance, answer):
+            seen = group_watch.look(await self._store.seen_nodes(instance, answer.group_id), answer, now)
+        else:
+            seen = await group_watch.remember(self._store, instance, answer, now)
+            await self._note_foreign(policy, instance, answer, seen.change, now)
+        return Seen(policy, instance, answer, seen.counted_from(answer, policy.warm_up))
+
+    async def _ours_explains(self, instance: InstanceKey, snapshot: Snapshot) -> bool:
+        """Whether an operation of ours is (or was, when this was read) at work on the group."""
+        operations = await self._store.operations(instance, since=snapshot.taken_at)
+        return any(
+            op.group_id == snapshot.group_id
+            and not op.foreign
+            and (op.open or (op.ended_at is not None and op.ended_at >= snapshot.taken_at))
+            for op in operations
+        )
+
+    async def _note_foreign(
+        self, policy: Policy, instance: InstanceKey, snapshot: Snapshot, change: int, now: datetime
+    ) -> None:
+        if change == 0:
+            return
+        operation = group_watch.foreign_change(
+            target=policy.name, instance=instance, group_id=snapshot.group_id, change=change, at=now
+        )
+        await self._store.import_operations([operation])
+        self._memory.of(policy.name).enter(now, snapshot.current)
+
+    async def _import_jobs_of_new_group(
+        self, policy: Policy, instance: InstanceKey, snapshot: Snapshot, now: datetime
+    ) -> None:
+        """A store that has never seen the group learns what was done to it in the last 24 h, before it decides."""
+        if await self._store.seen_nodes(instance, snapshot.group_id) is not None:
+            return
+        jobs = await self._cloud.jobs(now - DAY, now + DAY)
+        done = (
+            group_watch.foreign_job(target=policy.name, instance=instance, group_id=snapshot.group_id, job=job)
+            for job in jobs
+        )
+        ours = {op.job_id for op in await self._store.operations(instance, since=now - 2 * DAY)}
+        await self._store.import_operations([op for op in done if op is not None and op.job_id not in ours])
+
+    async def observe(self, seen: Seen, now: datetime, ceiling: Mode) -> Observation:
+        """All that the decision of one target may look at."""
+        policy, share = seen.policy, self._memory.of(seen.policy.name)
+        share.begin(now, seen.snapshot)
+        operations = await self.operations(seen.instance, policy, now)
+        folded = {
+            metric: sample.fold(metric, self.windows.points(policy, metric), seen.counted_from, now)
+            for metric in policy.metrics
+        }
+        return Observation(
+            now=now,
+            snapshot=seen.snapshot,
+            mode=under(policy.mode, ceiling),
+            first_evaluated_at=share.first_evaluated_at or now,
+            samples=folded,
+            warming=_warming(seen, folded, now),
+            operations=(*operations, *share.shadows),
+            wishes=share.wishes,
+        )
+
+    async def operations(self, instance: InstanceKey, policy: Policy, now: datetime) -> tuple[Operation, ...]:
+        """The operations that may matter now: those of a day, or of the longest cooldown."""
+        cooldown = policy.cooldown
+        longest = max(DAY, cooldown.out, cooldown.in_, cooldown.failed)
+        return await self._store.operations(instance, since=now - longest - timedelta(hours=1))
+
+
+def under(mode: Mode, ceiling: Mode) -> Mode:
+    """A ceiling of observe lets nothing act, whatever the policy says."""
+    return Mode.OBSERVE if ceiling is Mode.OBSERVE and mode in {Mode.ENFORCE, Mode.OUT_ONLY} else mode
+
+
+def _wants(seen: Seen) -> list[Want]:
+    nodes = tuple(sorted(seen.snapshot.ready_ids))
+    return [Want(seen.policy, metric, nodes) for metric in seen.policy.metrics]
+
+
+def _warming(seen: Seen, folded: Mapping[Metric, tuple[sample.Sample, ...]], now: datetime) -> dict[Metric, int]:
+    """How many ready nodes the newest sample leaves out because they are not warm yet."""
+    counts = {}
+    for metric, samples in folded.items():
+        newest = samples[0].time if samples else now
+        warm = sum(start <= newest for start in seen.counted_from.values())
+        counts[metric] = seen.snapshot.ready - warm
+    return counts

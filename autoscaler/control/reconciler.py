@@ -1,0 +1,238 @@
+"""The reconciler: looks what became of every open operation; it never sends anything that changes something.
+
+PLANNED    nobody is waiting for its answer: the process died in between                  -> UNKNOWN
+SUBMITTED  job Completed (or forgotten), RUNNING, the nodes are there                     -> SUCCEEDED
+           job Failed and the group at rest                                               -> FAILED
+UNKNOWN    a job that was not known before, same instance, same direction                 -> SUBMITTED
+           the nodes are as asked                                                         -> SUCCEEDED
+           long and often looked, and nothing is other than before                        -> NEVER_HAPPENED
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from autoscaler.clock import Clock, after_real
+from autoscaler.control import group_watch
+from autoscaler.control.memory import Memory
+from autoscaler.core.checks import Job
+from autoscaler.core.history import DAY
+from autoscaler.core.operation import Operation, State
+from autoscaler.core.policy import Direction
+from autoscaler.core.target import NodeState, Snapshot, Target
+from autoscaler.errors import CloudError, Unreadable
+from autoscaler.ports import Cloud, Monitor, Store
+
+SETTLE_TIME = timedelta(minutes=10)
+SETTLE_READINGS = 10
+"""How long, and how often in a row, nothing must be seen before we believe that nothing happened."""
+
+CALL_SECONDS = 60.0
+"""Real seconds after `send_before` in which a call that has begun may still reach the cloud."""
+
+OVERDUE = timedelta(minutes=60)
+"""As long as the vendor's own Terraform provider waits for a change of the number of nodes."""
+
+CHANGING_STATUSES = frozenset({"GROWING", "REDUCING"})
+
+
+@dataclass
+class _Quiet:
+    """Successful readings in a row in which nothing had happened."""
+
+    since: datetime
+    readings: int = 0
+
+
+@dataclass
+class _Looking:
+    """What this process has seen of open operations; a restart counts anew."""
+
+    quiet: dict[str, _Quiet] = field(default_factory=dict)
+    overdue: set[str] = field(default_factory=set)
+
+    def settled(self, op: Operation, now: datetime) -> bool:
+        """One more quiet reading; whether they are enough."""
+        quiet = self.quiet.setdefault(op.id, _Quiet(now))
+        quiet.readings += 1
+        return quiet.readings >= SETTLE_READINGS and now - quiet.since >= SETTLE_TIME
+
+    def disturbed(self, op: Operation) -> None:
+        """Something happened, or a reading failed: the count starts again."""
+        self.quiet.pop(op.id, None)
+
+    def keep(self, ids: set[str]) -> None:
+        self.quiet = {key: value for key, value in self.quiet.items() if key in ids}
+        self.overdue &= ids
+
+
+class Reconciler:
+    """Follows open operations to their end; first thing at start-up, then on its own beat."""
+
+    def __init__(
+        self,
+        *,
+        cloud: Cloud,
+        store: Store,
+        clock: Clock,
+        monitor: Monitor,
+        memory: Memory,
+        in_flight: Callable[[str], bool],
+    ) -> None:
+        self._cloud = cloud
+        self._store = store
+        self._clock = clock
+        self._monitor = monitor
+        self._memory = memory
+        self.in_flight = in_flight
+        self._looking = _Looking()
+
+    def is_overdue(self, operation_id: str) -> bool:
+        """Whether an open operation has taken longer than any should."""
+        return operation_id in self._looking.overdue
+
+    async def run_once(self) -> None:
+        """Look at every open operation once. A cloud that cannot be asked is an event, not an error.
+
+        Raises:
+            StoreError: the store cannot be read or written.
+        """
+        operations = await self._store.open_operations()
+        self._looking.keep({op.id for op in operations})
+        for op in operations:
+            if not self.in_flight(op.id):
+                await self._reconcile(op)
+
+    async def _reconcile(self, op: Operation) -> None:
+        now = self._clock.now()
+        self._note_overdue(op, now)
+        if op.state is State.PLANNED:
+            op = await self._step(op, State.UNKNOWN, now, "the daemon ended before the answer was known")
+        try:
+            if op.state is State.SUBMITTED:
+                await self._follow(op)
+            else:
+                await self._look(op)
+        except CloudError as error:
+            self._looking.disturbed(op)
+            self._monitor.event("warning", "an operation could not be followed", operation=op.id, error=str(error))
+
+    def _note_overdue(self, op: Operation, now: datetime) -> None:
+        if now - op.committed_at > OVERDUE and op.id not in self._looking.overdue:
+            self._looking.overdue.add(op.id)
+            self._monitor.operation(op, overdue=True)
+
+    async def _follow(self, op: Operation) -> None:
+        """A job or an order was given: wait for it and for the nodes."""
+        job = await self._cloud.job(op.job_id) if op.job_id else None
+        if job is not None and not job.finished:
+            self._looking.disturbed(op)
+            return
+        snapshot = await self._describe(op)
+        if not _at_rest(snapshot):
+            self._looking.disturbed(op)
+            return
+        now = self._clock.now()
+        if job is not None and not job.succeeded:
+            await self._end(
+                op, State.FAILED, snapshot, now, f"job {job.id} {job.status}: {job.fail_reason}".rstrip(": ")
+            )
+        elif snapshot.running and _arrived(op, snapshot) >= op.change:
+            await self._end(op, State.SUCCEEDED, snapshot, now, op.detail)
+        elif job is not None and snapshot.running and self._looking.settled(op, now):
+            came = f"job {job.id} Completed, but {_arrived(op, snapshot)} of {op.change} nodes came"
+            await self._end(op, State.FAILED, snapshot, now, came)
+
+    async def _look(self, op: Operation) -> None:
+        """No clear answer was given: a new job, the nodes, or long quiet tell what happened. Never by time."""
+        found = await self._new_job(op)
+        now = self._clock.now()
+        if found is not None:
+            self._looking.disturbed(op)
+            await self._step(op, State.SUBMITTED, now, f"found as job {found.id}", job_id=found.id)
+            return
+        snapshot = await self._describe(op)
+        if not _at_rest(snapshot) or not snapshot.running:
+            self._looking.disturbed(op)
+        elif _arrived(op, snapshot) >= op.change:
+            await self._end(op, State.SUCCEEDED, snapshot, now, "the nodes were seen")
+        elif self._nothing_happened(op, snapshot, now):
+            detail = f"nothing had changed in {SETTLE_READINGS} readings over {SETTLE_TIME}"
+            await self._end(op, State.NEVER_HAPPENED, snapshot, now, detail)
+
+    def _nothing_happened(self, op: Operation, snapshot: Snapshot, now: datetime) -> bool:
+        """Only counted after the last moment at which the call may have arrived; never for an order that may wait."""
+        arrived_by = after_real(self._clock, op.send_before, CALL_SECONDS)
+        if snapshot.node_ids != op.node_ids or now <= arrived_by or op.prepaid:
+            self._looking.disturbed(op)
+            return False
+        return self._looking.settled(op, now)
+
+    async def _new_job(self, op: Operation) -> Job | None:
+        """A job of this instance and direction that was not there when the intent was made; the oldest, if several."""
+        jobs = await self._agreed_jobs(op)
+        new = [
+            job
+            for job in jobs
+            if job.id not in op.known_jobs
+            and job.instance_id == op.instance.instance_id
+            and job.direction is op.direction
+        ]
+        return min(new, key=lambda job: (job.created_at is None, job.created_at, job.id), default=None)
+
+    async def _agreed_jobs(self, op: Operation) -> tuple[Job, ...]:
+        """Read from a day before the intent to a day ahead, until two readings agree: the list may change."""
+        start = op.committed_at - DAY
+        last: tuple[Job, ...] | None = None
+        for _ in range(4):
+            jobs = await self._cloud.jobs(start, self._clock.now() + DAY)
+            if last is not None and {job.id for job in jobs} == {job.id for job in last}:
+                return jobs
+            last = jobs
+        raise Unreadable("the list of jobs was different each time it was read")
+
+    async def _describe(self, op: Operation) -> Snapshot:
+        target = target_of(op)
+        answer = (await self._cloud.describe([target]))[target.name]
+        if isinstance(answer, CloudError):
+            raise answer
+        return answer
+
+    async def _end(self, op: Operation, state: State, snapshot: Snapshot, now: datetime, detail: str) -> None:
+        """Remember the nodes first: after a crash in between the operation is still open and explains them."""
+        arrived = min(_arrived(op, snapshot), op.change)
+        surplus = _arrived(op, snapshot) - op.change
+        await group_watch.remember(self._store, op.instance, snapshot, now)
+        await self._step(op, state, now, detail, arrived=op.change if state is State.SUCCEEDED else max(0, arrived))
+        self._memory.of(op.target).enter(now, snapshot.current)
+        if surplus > 0:
+            change = surplus if op.direction is Direction.OUT else -surplus
+            foreign = group_watch.foreign_change(
+                target=op.target, instance=op.instance, group_id=op.group_id, change=change, at=now
+            )
+            await self._store.import_operations([foreign])
+            self._monitor.operation(foreign)
+
+    async def _step(self, op: Operation, state: State, at: datetime, detail: str, **fields: object) -> Operation:
+        operation = op.step(state, at=max(at, op.committed_at), detail=detail, **fields)
+        await self._store.update(operation, was=op)
+        self._monitor.operation(operation)
+        return operation
+
+
+def target_of(op: Operation) -> Target:
+    """Enough of a target to ask for: its policy may be gone by now."""
+    return Target(name=op.target, instance_id=op.instance.instance_id, group_id=op.group_id)
+
+
+def _at_rest(snapshot: Snapshot) -> bool:
+    """Whether nothing is under way as far as the instance and its nodes show."""
+    changing = any(node.state is NodeState.CHANGING for node in snapshot.nodes)
+    return not changing and snapshot.instance_status.upper() not in CHANGING_STATUSES
+
+
+def _arrived(op: Operation, snapshot: Snapshot) -> int:
+    """Ready nodes that were not there before; or, going in, nodes that are gone."""
+    if op.direction is Direction.OUT:
+        return len(snapshot.ready_ids - op.node_ids)
+    return len(op.node_ids - snapshot.node_ids)

@@ -1,0 +1,196 @@
+"""The scheduler: a handful of beats, not one per target, and the watch that keeps a jumping clock from stopping them.
+
+a cycle per distinct interval     reconcile     heartbeat     prune            (APScheduler, by wall time)
+clock watch                                                                    (our own task, by monotonic time)
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+
+from autoscaler.clock import Clock, real_seconds
+from autoscaler.control.cycle import Cycle
+from autoscaler.control.reconciler import Reconciler
+from autoscaler.core.policy import Policy
+from autoscaler.core.target import Mode
+from autoscaler.errors import AutoscalerError
+from autoscaler.ports import Monitor, Store
+
+RECONCILE_EVERY = timedelta(seconds=10)
+HEARTBEAT_SECONDS = 5.0
+KEEP = timedelta(days=30)
+HEARTBEAT_OLD = 60.0
+JUMP_SECONDS = 2.0
+SHORTEST_BEAT = 0.05
+"""Real seconds: however fast the clock runs, beats do not crowd each other out."""
+
+
+@dataclass
+class Beat:
+    """One repeating job and when it last ran, in real monotonic seconds."""
+
+    name: str
+    every: float  # real seconds
+    due: float
+    running: bool = False
+    runs: int = 0
+
+    def late(self, monotonic: float) -> float:
+        """Real seconds it is behind; a beat that is running is not behind, however slow the cloud is."""
+        return 0.0 if self.running else max(0.0, monotonic - self.due)
+
+
+@dataclass
+class Pulse:
+    """Whether the scheduler is alive: what /-/healthy is answered from."""
+
+    beats: dict[str, Beat] = field(default_factory=dict)
+    last_heartbeat: float | None = None
+
+    def healthy(self, monotonic: float) -> tuple[bool, str]:
+        """False when the heartbeat is older than 60 s or a due cycle is late by three of its intervals."""
+        if self.last_heartbeat is not None and monotonic - self.last_heartbeat > HEARTBEAT_OLD:
+            return False, f"the scheduler's last beat was {monotonic - self.last_heartbeat:.0f} s ago"
+        for beat in self.beats.values():
+            if beat.late(monotonic) > max(3 * beat.every, 2 * HEARTBEAT_SECONDS):
+                return False, f"{beat.name} is {beat.late(monotonic):.0f} s late"
+        return True, "the scheduler is on time"
+
+
+class Scheduler:
+    """Starts the beats, keeps them, and drains what they began."""
+
+    def __init__(self, *, cycle: Cycle, reconciler: Reconciler, store: Store, clock: Clock, monitor: Monitor) -> None:
+        self._cycle = cycle
+        self._reconciler = reconciler
+        self._store = store
+        self._clock = clock
+        self._monitor = monitor
+        self._apscheduler = AsyncIOScheduler(
+            timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
+        )
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._watch: asyncio.Task[None] | None = None
+        self.pulse = Pulse()
+
+    def start(self, policies: Sequence[Policy]) -> None:
+        """Begin: each beat's first run is now."""
+        self._add("heartbeat", HEARTBEAT_SECONDS, self._heartbeat)
+        self._add("reconcile", max(0.2, real_seconds(self._clock, RECONCILE_EVERY)), self._reconciler.run_once)
+        self._add("prune", 3600.0, self._prune)
+        for interval, group in by_interval(policies).items():
+            every = max(SHORTEST_BEAT, real_seconds(self._clock, interval))
+            self._add(f"cycle {interval}", every, self._cycle_of(interval, group))
+        self.pulse.last_heartbeat = self._clock.monotonic()
+        self._apscheduler.start()
+        self._watch = asyncio.create_task(self._watch_clock(), name="clock watch")
+
+    async def stop(self, seconds: float) -> None:
+        """Begin nothing more; wait that many real seconds for what is under way, then cut it off and let it write down.
+
+        A call that changes something is waited for first: cut off, its outcome would be unknown.
+        """
+        self._apscheduler.shutdown(wait=False) if self._apscheduler.running else None
+        if self._watch is not None:
+            self._watch.cancel()
+        await _drain(self._cycle.acting | self._under_way, seconds)
+        await _drain(set(self._cycle.acting), 1.0)  # begun by a cycle that was itself being drained
+
+    def _add(self, name: str, every: float, work: Callable[[], Awaitable[object]]) -> None:
+        self.pulse.beats[name] = Beat(name, every, self._clock.monotonic())
+        self._apscheduler.add_job(
+            self._run,
+            IntervalTrigger(seconds=every, timezone=UTC),
+            args=(name, work),
+            id=name,
+            next_run_time=datetime.now(UTC),
+        )
+
+    async def _run(self, name: str, work: Callable[[], Awaitable[object]]) -> None:
+        """One beat, in a task of our own: APScheduler cancels its running jobs at shutdown, ours are drained."""
+        task = asyncio.create_task(self._beat(self.pulse.beats[name], work), name=name)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        await asyncio.shield(task)
+
+    async def _beat(self, beat: Beat, work: Callable[[], Awaitable[object]]) -> None:
+        beat.running = True
+        try:
+            await work()
+        except AutoscalerError as error:
+            self._monitor.event("error", f"{beat.name} failed", error=str(error))
+        except Exception as error:  # noqa: BLE001  # a beat's end: it is reported, and the next one runs
+            self._monitor.event("error", f"{beat.name} failed unexpectedly", error=repr(error))
+        finally:
+            beat.running = False
+            beat.runs += 1
+            beat.due = max(beat.due + beat.every, self._clock.monotonic())
+
+    def _cycle_of(self, interval: timedelta, policies: Sequence[Policy]) -> Callable[[], Awaitable[None]]:
+        beat_name = f"cycle {interval}"
+
+        async def one() -> None:
+            begun = self._clock.monotonic()
+            lateness = max(0.0, begun - self.pulse.beats[beat_name].due)
+            errors = await self._cycle.run_once(policies)
+            seconds = self._clock.monotonic() - begun
+            self._monitor.cycle(
+                interval=interval, seconds=seconds, lateness=lateness, targets=len(policies), errors=errors
+            )
+
+        return one
+
+    async def _heartbeat(self) -> None:
+        self.pulse.last_heartbeat = self._clock.monotonic()
+
+    async def _prune(self) -> None:
+        gone = await self._store.prune(before=self._clock.now() - KEEP)
+        if gone:
+            self._monitor.event("info", "old history was pruned", rows=gone)
+
+    async def _watch_clock(self) -> None:
+        """APScheduler plans by wall time, so a jump would stop or flood it: plan anew when wall and monotonic part."""
+        apart = _wall() - self._clock.monotonic()
+        while True:
+            await self._clock.sleep(HEARTBEAT_SECONDS)
+            now_apart = _wall() - self._clock.monotonic()
+            if abs(now_apart - apart) > JUMP_SECONDS:
+                self._monitor.event(
+                    "warning", "the wall clock jumped; beats are planned anew", seconds=now_apart - apart
+                )
+                self._plan_anew()
+            apart = now_apart
+
+    def _plan_anew(self) -> None:
+        for job in self._apscheduler.get_jobs():
+            job.modify(next_run_time=datetime.now(UTC))
+
+
+def by_interval(policies: Sequence[Policy]) -> dict[timedelta, tuple[Policy, ...]]:
+    """The targets that are polled, by how often; `off` ones are not."""
+    groups: dict[timedelta, list[Policy]] = {}
+    for policy in policies:
+        if policy.mode is not Mode.OFF:
+            groups.setdefault(policy.interval, []).append(policy)
+    return {interval: tuple(group) for interval, group in groups.items()}
+
+
+def _wall() -> float:
+    return datetime.now(UTC).timestamp()
+
+
+async def _drain(tasks: set[asyncio.Task[None]], seconds: float) -> None:
+    """Wait for tasks, then cancel what is left and wait until it has written down where it stood."""
+    if not tasks:
+        return
+    _, late = await asyncio.wait(tasks, timeout=seconds)
+    for task in late:
+        task.cancel()
+    for task in late:
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

@@ -1,0 +1,119 @@
+"""The metric values in memory: filled once over the longest window, then only asked for what is new."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from autoscaler.core.policy import Metric, Policy, TargetTrackingRule
+from autoscaler.errors import CloudError
+from autoscaler.ports import MetricQuery, MetricSource, Points
+
+LATE = timedelta(minutes=10)
+"""Cloud Eye shows a value five to ten minutes after its minute (DDM user manual, "Viewing Instance Metrics")."""
+
+
+@dataclass
+class _Window:
+    values: dict[str, dict[datetime, Decimal]] = field(default_factory=dict)  # by node
+    asked_until: datetime | None = None  # end of the last range that was answered
+
+    def start_of_new(self, now: datetime, horizon: timedelta, period: timedelta) -> datetime:
+        """From where to ask: a little before the last answer, since values come late; at first the whole horizon."""
+        oldest = now - horizon
+        if self.asked_until is None or self.asked_until > now:
+            return oldest
+        return max(oldest, self.asked_until - LATE - 2 * period)
+
+    def take(self, answer: Mapping[str, Points], now: datetime, horizon: timedelta) -> None:
+        for node, points in answer.items():
+            self.values.setdefault(node, {}).update(points)
+        oldest = now - horizon
+        fresh = {
+            node: {time: value for time, value in points.items() if time >= oldest}
+            for node, points in self.values.items()
+        }
+        self.values = {node: points for node, points in fresh.items() if points}
+        self.asked_until = now
+
+
+@dataclass(frozen=True)
+class Want:
+    """One metric of one target, for the nodes that serve now."""
+
+    policy: Policy
+    metric: Metric
+    node_ids: tuple[str, ...]
+
+    @property
+    def key(self) -> tuple[str, Metric]:
+        """Names its window."""
+        return self.policy.name, self.metric
+
+    @property
+    def query(self) -> MetricQuery:
+        """As the source is asked; two metrics that differ only in how they are folded share it."""
+        metric = self.metric
+        return MetricQuery(metric.name, metric.statistic, metric.period, self.policy.target.instance_id, self.node_ids)
+
+
+class Windows:
+    """All windows; `refresh` asks for many at once, `points` gives one."""
+
+    def __init__(self, source: MetricSource) -> None:
+        self._source = source
+        self._windows: dict[tuple[str, Metric], _Window] = {}
+
+    async def refresh(self, wants: Sequence[Want], now: datetime) -> dict[tuple[str, Metric], CloudError]:
+        """Ask for what is new of each; what could not be had is named with its error, and keeps its old values."""
+        errors: dict[tuple[str, Metric], CloudError] = {}
+        for start, group in self._by_start(wants, now).items():
+            answers = await self._source.fetch(tuple(dict.fromkeys(want.query for want in group)), start, now)
+            for want in group:
+                answer = answers[want.query]
+                if isinstance(answer, CloudError):
+                    errors[want.key] = answer
+                else:
+                    self._windows[want.key].take(answer, now, horizon(want.policy, want.metric))
+        return errors
+
+    def _by_start(self, wants: Iterable[Want], now: datetime) -> dict[datetime, list[Want]]:
+        groups: dict[datetime, list[Want]] = {}
+        for want in wants:
+            if not want.node_ids:
+                continue
+            window = self._windows.setdefault(want.key, _Window())
+            start = window.start_of_new(now, horizon(want.policy, want.metric), want.metric.period)
+            groups.setdefault(_floor(start, want.metric.period), []).append(want)
+        return groups
+
+    def points(self, policy: Policy, metric: Metric) -> Mapping[str, Points]:
+        """Node id → values by period, as far as they are known."""
+        window = self._windows.get((policy.name, metric))
+        return window.values if window is not None else {}
+
+    def keep(self, policies: Sequence[Policy]) -> None:
+        """Forget windows that no policy asks for any more."""
+        wanted = {(policy.name, metric) for policy in policies for metric in policy.metrics}
+        self._windows = {key: window for key, window in self._windows.items() if key in wanted}
+
+
+def horizon(policy: Policy, metric: Metric) -> timedelta:
+    """How far back a decision may look at this metric: its longest window, and as late as a value may be."""
+    spans = [span for rule in policy.rules if rule.metric == metric for span in _spans(rule, metric.period)]
+    ages = [rule.max_metric_age for rule in policy.rules if rule.metric == metric]
+    return max(spans, default=metric.period) + max([*ages, LATE]) + 3 * metric.period
+
+
+def _spans(rule: object, period: timedelta) -> list[timedelta]:
+    if isinstance(rule, TargetTrackingRule):
+        return [rule.over] if rule.over is not None else []
+    steps = (*rule.out, *rule.in_)  # type: ignore[attr-defined]  # the other kind of rule
+    spans = [step.for_ for step in steps if step.for_ is not None]
+    return spans + [step.datapoints[1] * period for step in steps if step.datapoints is not None]
+
+
+def _floor(moment: datetime, period: timedelta) -> datetime:
+    seconds = period.total_seconds()
+    return datetime.fromtimestamp(math.floor(moment.timestamp() / seconds) * seconds, moment.tzinfo)
