@@ -1,0 +1,97 @@
+"""Policy files into policies: all files at once, all errors at once."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from autoscaler import errors
+from autoscaler.core.policy import Policy
+from autoscaler.policyfile import checks, convert, draft
+from autoscaler.policyfile.checks import CloudKind
+from autoscaler.policyfile.draft import Draft
+from autoscaler.yamlfile import reader
+from autoscaler.yamlfile.node import Node, Place
+
+
+def load(paths: Iterable[Path], *, cloud: CloudKind | None = None) -> tuple[Policy, ...]:
+    """The policies of some files, in the order of the files and of the targets in them.
+
+    Raises:
+        BadConfig: with all that is wrong, over all files.
+    """
+    trees: list[Node] = []
+    problems: list[errors.Problem] = []
+    for path in paths:
+        try:
+            trees.append(reader.read(path))
+        except errors.BadConfig as bad:
+            problems += bad.problems
+    return build(trees, cloud=cloud, problems=problems)
+
+
+def parse(text: str, file: str, *, cloud: CloudKind | None = None) -> tuple[Policy, ...]:
+    """The policies of one text, which messages call `file`.
+
+    Raises:
+        BadConfig: with all that is wrong with it.
+    """
+    return build([reader.parse(text, file)], cloud=cloud)
+
+
+def build(
+    trees: Sequence[Node], *, cloud: CloudKind | None = None, problems: Iterable[errors.Problem] = ()
+) -> tuple[Policy, ...]:
+    """The policies of files that have been read; `problems` are those that reading them has found.
+
+    Raises:
+        BadConfig: with all that is wrong.
+    """
+    found = list(problems)
+    everything: list[Draft] = []
+    for tree in trees:
+        read, wrong = draft.drafts(tree)
+        everything += read
+        found += wrong
+    for one in everything:
+        found += checks.problems(one, cloud)
+    found += _told_twice(everything)
+    if found:
+        raise errors.BadConfig(_in_order(found))
+    return tuple(convert.policy(one) for one in everything)
+
+
+def _in_order(problems: Iterable[errors.Problem]) -> list[errors.Problem]:
+    """By place, files in the order in which they were read; each once."""
+    unique = list(dict.fromkeys(problems))
+    files = {file: index for index, file in enumerate(dict.fromkeys(problem.file for problem in unique))}
+    return sorted(unique, key=lambda problem: (files[problem.file], problem))
+
+
+def _told_twice(drafts: Sequence[Draft]) -> Iterator[errors.Problem]:
+    """Names, and groups, that stand in two places."""
+    names: dict[str, Place] = {}
+    groups: dict[tuple[str, str | None], Place] = {}
+    for one in drafts:
+        place = one.tree.key
+        if one.name in names:
+            yield place.problem(f"a target named {one.name} stands at {names[one.name]}; give each its own name")
+        names.setdefault(one.name, place)
+        if not one.is_whole("instance_id") or one.tree.at("instance_id") is None or not one.is_whole("group_id"):
+            continue
+        yield from _same_group(one, groups)
+        groups.setdefault((one.keys.instance_id, one.keys.group_id), place)
+
+
+def _same_group(one: Draft, groups: dict[tuple[str, str | None], Place]) -> Iterator[errors.Problem]:
+    instance_id, group_id = one.keys.instance_id, one.keys.group_id
+    if (instance_id, group_id) in groups:
+        yield one.tree.key.problem(
+            f"the same instance and group as the target at {groups[instance_id, group_id]}; keep one of them"
+        )
+        return
+    for (other_instance, other_group), place in groups.items():
+        if other_instance == instance_id and (other_group is None or group_id is None):
+            lacking = one.tree.key if group_id is None else place
+            yield lacking.below("group_id").problem(
+                f"is missing; two targets of one instance each need it (the other stands at "
+                f"{place if group_id is None else one.tree.key})"
+            )

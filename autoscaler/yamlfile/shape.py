@@ -1,0 +1,167 @@
+"""What pydantic found wrong, as problems with a place and a sentence that says what is allowed."""
+
+import difflib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import UnionType
+from typing import Annotated, Any, ClassVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from autoscaler import errors
+from autoscaler.yamlfile import quantities
+from autoscaler.yamlfile.node import Node
+
+Location = tuple[str | int, ...]
+
+
+class Keys(BaseModel):
+    """A mapping of known keys; any other is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    refused: ClassVar[Mapping[str, str]] = {}
+    """Keys that are refused by name, each with a sentence: those of later versions, and usual mix-ups."""
+
+    refused_types: ClassVar[Mapping[str, str]] = {}
+    """Values of `type`, anywhere below, that are refused by name."""
+
+
+def problems(invalid: ValidationError, model: type[BaseModel], tree: Node) -> Iterator[errors.Problem]:
+    """Each error of a validation of `tree.plain()` against `model`, at its place in the tree."""
+    for error in invalid.errors(include_url=False, include_input=True):
+        where, missing = locate(tree, error["loc"])
+        owner = _model_at(model, error["loc"][:-1])
+        if error["type"] == "extra_forbidden":
+            yield where.key.problem(unknown_key(str(error["loc"][-1]), owner))
+        elif missing is not None:
+            yield where.key.below(missing).problem(f"is missing; {_purpose(owner, missing)}")
+        else:
+            kind = where.child("type") if error["type"] == "union_tag_invalid" else None
+            yield (kind or where).place.problem(_refused_type(model, error) or _sentence(error))
+
+
+def _refused_type(model: type[BaseModel], error: Any) -> str | None:
+    if error["type"] != "union_tag_invalid" or not issubclass(model, Keys):
+        return None
+    return model.refused_types.get(str(error["ctx"]["tag"]))
+
+
+def locate(tree: Node, location: Iterable[str | int]) -> tuple[Node, str | None]:
+    """The value at pydantic's location (its union tags are skipped), and the last key where that is missing."""
+    node, missing = tree, None
+    for step in location:
+        child = node.child(step)
+        missing = str(step) if child is None and isinstance(node.value, Mapping) else None
+        node = child if child is not None else node
+    return node, missing
+
+
+def names(model: type[BaseModel] | None) -> tuple[str, ...]:
+    """The keys of a model as they are written."""
+    if model is None:
+        return ()
+    return tuple(field.alias or name for name, field in model.model_fields.items())
+
+
+def unknown_key(key: str, model: type[BaseModel] | None) -> str:
+    """Why a key is refused, and which are allowed."""
+    if model is not None and issubclass(model, Keys) and key in model.refused:
+        return model.refused[key]
+    known = names(model)
+    return f"is not a key here{nearest(key, known)}; allowed: {', '.join(known)}"
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """`, did you mean X?` where something is near, or nothing."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f", did you mean {close[0]}?" if close else ""
+
+
+def _purpose(model: type[BaseModel] | None, key: str) -> str:
+    fields = {} if model is None else {field.alias or name: field for name, field in model.model_fields.items()}
+    described = fields[key].description if key in fields else None
+    return f"it says: {described}" if described else "give it"
+
+
+def _sentence(error: Any) -> str:
+    write = _SENTENCES.get(error["type"])
+    if write is not None:
+        return write(error)
+    context = error.get("ctx", {})
+    return str(context["error"]) if "error" in context else str(error["msg"])
+
+
+def _one_of(error: Any) -> str:
+    allowed = [word.strip().strip("'") for word in str(error["ctx"]["expected"]).replace(" or ", ", ").split(",")]
+    found = error["input"]
+    close = nearest(found, allowed) if isinstance(found, str) else ""
+    return f"{quantities.shown(found)} is not allowed{close}; allowed: {', '.join(allowed)}"
+
+
+def _tag(error: Any) -> str:
+    tag, allowed = str(error["ctx"]["tag"]), str(error["ctx"]["expected_tags"]).replace("'", "")
+    return f"{quantities.shown(tag)} is not a type{nearest(tag, allowed.split(', '))}; allowed: {allowed}"
+
+
+def _discriminator(error: Any) -> str:
+    return str(error["ctx"]["discriminator"]).strip("'")
+
+
+def _must_be(what: str) -> Callable[[Any], str]:
+    return lambda error: f"{quantities.shown(error['input'])} is not allowed; it must be {what}"
+
+
+_SENTENCES: dict[str, Callable[[Any], str]] = {
+    "enum": _one_of,
+    "literal_error": _one_of,
+    "union_tag_invalid": _tag,
+    "union_tag_not_found": lambda error: f"has no {_discriminator(error)}; give it one",
+    "string_type": _must_be("a text (a number or a word like true needs quotes)"),
+    "bool_type": _must_be("true or false"),
+    "list_type": _must_be("a list"),
+    "tuple_type": _must_be("a list"),
+    "dict_type": _must_be("a mapping of keys"),
+    "model_type": _must_be("a mapping of keys"),
+    "model_attributes_type": _must_be("a mapping of keys"),
+    "string_too_short": lambda _: "is empty; write a text or leave the key out",
+}
+
+
+def _model_at(model: type[BaseModel], location: Location) -> type[BaseModel] | None:
+    """The model that holds the keys at a location."""
+    kind: Any = model
+    for step in location:
+        kind = _inside(kind, step)
+    found = _bare(kind)
+    return found if isinstance(found, type) and issubclass(found, BaseModel) else None
+
+
+def _inside(kind: Any, step: str | int) -> Any:
+    kind = _bare(kind)
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        fields = {field.alias or name: field.annotation for name, field in kind.model_fields.items()}
+        return fields.get(str(step))
+    if get_origin(kind) in {dict, Mapping}:
+        return get_args(kind)[1]
+    if get_origin(kind) in {tuple, list} and isinstance(step, int):
+        return get_args(kind)[0]
+    return _tagged(kind, str(step))
+
+
+def _tagged(kind: Any, tag: str) -> Any:
+    """The member of a union whose `type` is the tag."""
+    for member in get_args(kind):
+        field = getattr(_bare(member), "model_fields", {}).get("type")
+        if field is not None and tag in get_args(field.annotation):
+            return member
+    return None
+
+
+def _bare(kind: Any) -> Any:
+    """A type without Annotated and without `| None`."""
+    if get_origin(kind) is Annotated:
+        return _bare(get_args(kind)[0])
+    if get_origin(kind) in {Union, UnionType}:
+        members = [member for member in get_args(kind) if member is not type(None)]
+        return _bare(members[0]) if len(members) == 1 else kind
+    return kind
