@@ -215,7 +215,7 @@ async def _read(scope: Scope, receive: Receive) -> signature.Received | None:
         body += message.get("body", b"")
         if not message.get("more_body"):
             break
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    headers = {name.decode("latin-1"): value.decode("utf-8", "replace") for name, value in scope["headers"]}
     return signature.Received(
         scope["method"], scope["path"], scope["query_string"].decode("latin-1"), headers, bytes(body)
     )

@@ -134,9 +134,11 @@ class Load(_Part):
     """The load on the groups: a recorded trace that loops, or a constant."""
 
     trace: str | None = None  # a shipped one, by its name without .csv
-    file: Path | None = None  # `timestamp,value`, relative to the scenario
+    file: Annotated[Path | None, pydantic.Field(strict=False)] = None  # `timestamp,value`, relative to the scenario
     constant: Annotated[float, pydantic.Field(ge=0)] | None = None
-    begin: datetime | None = None  # the moment of the trace that is played first; by default its first row
+    begin: Annotated[datetime | None, pydantic.Field(strict=False)] = (
+        None  # the moment of the trace that is played first; by default its first row
+    )
     peak_nodes: Positive = 8
     utilisation_at_peak: Positive = 100  # percent, at the trace's p99 on `peak_nodes` nodes
     capacity_per_node: Positive | None = None  # load that uses a node up; told instead of the two above

@@ -23,7 +23,7 @@ class Wrong(Exception):
 
 @dataclass(frozen=True)
 class Received:
-    """A request as it came; header names are lower case, `query` is undecoded."""
+    """A request as it came; header names are lower case, `path` is decoded, `query` not."""
 
     method: str
     path: str
@@ -78,7 +78,7 @@ def _check_date(text: str, now: datetime, tolerance: timedelta) -> None:
 
 def _canonical(request: Received, names: list[str]) -> str:
     headers = "".join(f"{name}:{request.headers[name].strip()}\n" for name in names)
-    path = "/".join(_encode(unquote(part)) for part in request.path.split("/"))
+    path = "/".join(_encode(part) for part in request.path.split("/"))
     body = hashlib.sha256(request.body).hexdigest()
     lines = (request.method, path if path.endswith("/") else path + "/", _canonical_query(request.query))
     return "\n".join((*lines, headers, ";".join(names), body))

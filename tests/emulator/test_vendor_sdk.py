@@ -1,4 +1,4 @@
-"""The vendor's own SDK judges the emulated cloud: it signs, lists, reads metrics, enlarges, follows the job, reduces."""
+"""The vendor's own SDK judges the emulated cloud: it signs, lists, measures, enlarges, follows the job, reduces."""
 
 import asyncio
 from collections.abc import Callable
