@@ -2,13 +2,16 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from autoscaler import errors
 from autoscaler.core.policy import Policy
 from autoscaler.policyfile import checks, convert, draft
 from autoscaler.policyfile.checks import CloudKind
 from autoscaler.policyfile.draft import Draft
+from autoscaler.policyfile.model import PolicyFileKeys
 from autoscaler.yamlfile import reader
+from autoscaler.yamlfile import schema as json_schema
 from autoscaler.yamlfile.node import Node, Place
 
 
@@ -95,3 +98,8 @@ def _same_group(one: Draft, groups: dict[tuple[str, str | None], Place]) -> Iter
                 f"is missing; two targets of one instance each need it (the other stands at "
                 f"{place if group_id is None else one.tree.key})"
             )
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a policy file."""
+    return json_schema.generate(PolicyFileKeys, title="Policies of the DDM autoscaler")

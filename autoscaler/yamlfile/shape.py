@@ -22,6 +22,9 @@ class Keys(BaseModel):
     refused: ClassVar[Mapping[str, str]] = {}
     """Keys that are refused by name, each with a sentence: those of later versions, and usual mix-ups."""
 
+    secrets: ClassVar[frozenset[str]] = frozenset()
+    """Keys whose values no message may show."""
+
     refused_types: ClassVar[Mapping[str, str]] = {}
     """Values of `type`, anywhere below, that are refused by name."""
 
@@ -36,6 +39,8 @@ def problems(invalid: ValidationError, model: type[BaseModel], tree: Node) -> It
         elif missing is not None:
             yield where.key.below(missing).problem(f"is missing; {_purpose(owner, missing)}")
         else:
+            if owner is not None and issubclass(owner, Keys) and error["loc"][-1] in owner.secrets:
+                error["input"] = "***"
             kind = where.child("type") if error["type"] == "union_tag_invalid" else None
             yield (kind or where).place.problem(_refused_type(model, error) or _sentence(error))
 
@@ -71,10 +76,15 @@ def unknown_key(key: str, model: type[BaseModel] | None) -> str:
     return f"is not a key here{nearest(key, known)}; allowed: {', '.join(known)}"
 
 
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """The known word most like this one, if any is."""
+    return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)), None)
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """`, did you mean X?` where something is near, or nothing."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f", did you mean {close[0]}?" if close else ""
+    near = closest(word, known)
+    return f", did you mean {near}?" if near else ""
 
 
 def _purpose(model: type[BaseModel] | None, key: str) -> str:

@@ -1,0 +1,151 @@
+"""`autoscaler check`: everything that can be known about a configuration without asking the cloud."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from autoscaler import errors, policyfile, settings
+from autoscaler.core.policy import Policy, TargetTrackingRule
+from autoscaler.core.target import Mode
+from autoscaler.yamlfile import quantities
+
+DEFAULT_CONFIG = Path("config/autoscaler.yaml")
+
+
+class Format(StrEnum):
+    """How a result is printed."""
+
+    TEXT = "text"  # for people
+    JSON = "json"  # for programs
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A configuration that can be obeyed: the settings, all policies, and what looks odd about them."""
+
+    settings: settings.Settings
+    policies: tuple[Policy, ...]
+    warnings: tuple[str, ...]
+
+
+def validate(config: Path, environ: Mapping[str, str]) -> Configuration:
+    """Read the settings and all policies.
+
+    Raises:
+        BadConfig: with all that is wrong in the settings and in the policies.
+    """
+    problems: list[errors.Problem] = []
+    found: settings.Settings | None = None
+    try:
+        found = settings.load(config, environ)
+    except errors.BadConfig as bad:
+        problems += bad.problems
+    policies = _policies(config, settings.outline(config, environ), problems)
+    if problems or found is None:
+        raise errors.BadConfig(problems)
+    return Configuration(found, policies, (*found.warnings, *policyfile.warnings(policies)))
+
+
+def _policies(config: Path, outline: settings.Outline, problems: list[errors.Problem]) -> tuple[Policy, ...]:
+    cloud = None
+    if outline.dialect is not None and outline.ddm_api is not None:
+        cloud = policyfile.CloudKind(dialect=outline.dialect.value, ddm_api=outline.ddm_api.value)
+    try:
+        return policyfile.load(_files(config.parent, outline, problems), cloud=cloud)
+    except errors.BadConfig as bad:
+        problems += bad.problems
+        return ()
+
+
+def _files(folder: Path, outline: settings.Outline, problems: list[errors.Problem]) -> tuple[Path, ...]:
+    """The policy files of the patterns that match any; the others are problems."""
+    files: list[Path] = []
+    for pattern in outline.policy_patterns:
+        try:
+            files += settings.find_policy_files(folder, [pattern])
+        except errors.BadConfig as bad:
+            problems += bad.problems
+    return tuple(dict.fromkeys(files))
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the program."""
+    app.command("check")(check)
+
+
+def check(
+    config: Annotated[Path, typer.Option("--config", help="The configuration file.")] = DEFAULT_CONFIG,
+    output: Annotated[Format, typer.Option("--format", help="How to print the result.")] = Format.TEXT,
+) -> None:
+    """Validate the configuration and all policies, without asking the cloud."""
+    configuration = validate(config, os.environ)
+    if output is Format.JSON:
+        typer.echo(json.dumps(as_json(configuration), indent=2))
+        return
+    for line in as_text(configuration):
+        typer.echo(line)
+
+
+def as_json(configuration: Configuration) -> dict[str, Any]:
+    """The configuration with secrets masked, and what each target would do."""
+    return {
+        "config": configuration.settings.masked(),
+        "targets": [_target(policy, configuration.settings) for policy in configuration.policies],
+        "warnings": list(configuration.warnings),
+    }
+
+
+def as_text(configuration: Configuration) -> list[str]:
+    """A line for each target, a line for each warning, and a last one that says that all is well."""
+    lines = [_line(_target(policy, configuration.settings)) for policy in configuration.policies]
+    lines += [f"warning: {warning}" for warning in configuration.warnings]
+    count = len(configuration.policies)
+    return [*lines, f"{configuration.settings.file}: valid, {count} target{'' if count == 1 else 's'}"]
+
+
+def _target(policy: Policy, found: settings.Settings) -> dict[str, Any]:
+    observed = found.mode_ceiling.value == Mode.OBSERVE.value and policy.mode is not Mode.OFF
+    mode = Mode.OBSERVE if observed else policy.mode
+    return {
+        "name": policy.name,
+        "place": policy.place,
+        "mode": mode.value,
+        "instance_id": policy.target.instance_id,
+        "group_id": policy.target.group_id,
+        "nodes": {"min": policy.bounds.min, "max": policy.bounds.max},
+        "interval": quantities.write_duration(policy.interval),
+        "rules": [
+            {
+                "name": rule.name,
+                "type": "target_tracking" if isinstance(rule, TargetTrackingRule) else "threshold",
+                "metric": rule.metric.name,
+                "mode": rule.mode.value,
+            }
+            for rule in policy.rules
+        ],
+        "effect": _EFFECTS[mode],
+    }
+
+
+_EFFECTS = {
+    Mode.OBSERVE: "decides and records, sends nothing",
+    Mode.ENFORCE: "adds and removes nodes",
+    Mode.OUT_ONLY: "adds nodes, never removes any",
+    Mode.OFF: "is left alone",
+}
+
+
+def _line(target: dict[str, Any]) -> str:
+    rules = ", ".join(
+        f"{rule['name']} ({rule['metric']}{', observed' if rule['mode'] == Mode.OBSERVE.value else ''})"
+        for rule in target["rules"]
+    )
+    bounds = f"{target['nodes']['min']} to {target['nodes']['max']} nodes"
+    every = f"every {target['interval']}"
+    return f"{target['name']}: {target['mode']} ({target['effect']}), {bounds}, {every}, rules: {rules or 'none'}"

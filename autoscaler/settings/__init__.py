@@ -1,0 +1,22 @@
+"""The process's own settings: environment over secret files over YAML, read once, into one frozen value."""
+
+from autoscaler.settings.keys import CredentialKind, DdmApi, Dialect, LogFormat, LogLevel
+from autoscaler.settings.loading import Outline, load, outline, schema
+from autoscaler.settings.values import CloudSettings, EndpointSettings, PolicyPattern, Settings, find_policy_files
+
+__all__ = [
+    "CloudSettings",
+    "CredentialKind",
+    "DdmApi",
+    "Dialect",
+    "EndpointSettings",
+    "LogFormat",
+    "LogLevel",
+    "Outline",
+    "PolicyPattern",
+    "Settings",
+    "find_policy_files",
+    "load",
+    "outline",
+    "schema",
+]

@@ -1,0 +1,151 @@
+"""The settings as the rest of the program sees them: resolved, frozen, secrets wrapped."""
+
+import glob
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import SecretStr
+
+from autoscaler import errors
+from autoscaler.settings.keys import Ceiling, CredentialKind, DdmApi, Dialect, LogFormat, LogLevel
+from autoscaler.yamlfile.node import Place
+
+MASK = "***"
+
+
+@dataclass(frozen=True)
+class EndpointSettings:
+    """Base addresses without a slash at the end; None where the region's own is meant."""
+
+    iam: str | None = None
+    ddm: str | None = None
+    cloud_eye: str | None = None
+    rds: str | None = None
+
+
+@dataclass(frozen=True)
+class CloudSettings:
+    """The cloud, and who we are there. What `credentials` names is complete; `proxy` may hold a password."""
+
+    region: str
+    dialect: Dialect
+    ddm_api: DdmApi
+    project_id: str | None
+    endpoints: EndpointSettings
+    credentials: CredentialKind
+    proxy: SecretStr | None
+    ca_file: Path | None
+    username: SecretStr | None = None
+    password: SecretStr | None = None
+    domain: SecretStr | None = None
+    access_key: SecretStr | None = None
+    secret_key: SecretStr | None = None
+    security_token: SecretStr | None = None
+
+
+@dataclass(frozen=True)
+class PolicyPattern:
+    """One entry of policy_files, and where it stands."""
+
+    pattern: str
+    place: Place
+
+
+def find_policy_files(folder: Path, patterns: Iterable[PolicyPattern]) -> tuple[Path, ...]:
+    """The files that the patterns match in a folder, each once, in the order of the patterns and then by name.
+
+    Raises:
+        BadConfig: a pattern matches no file.
+    """
+    found: dict[Path, None] = {}
+    problems: list[errors.Problem] = []
+    for entry in patterns:
+        files = _matches(folder, entry.pattern)
+        found.update(dict.fromkeys(files))
+        if not files:
+            message = f"{entry.pattern} matches no file; write a policy file there, or correct it"
+            problems.append(entry.place.problem(message))
+    if problems:
+        raise errors.BadConfig(problems)
+    return tuple(found)
+
+
+def _matches(folder: Path, pattern: str) -> list[Path]:
+    names = glob.glob(pattern, root_dir=folder, recursive=True)  # noqa: PTH207 - Path.glob refuses absolute patterns
+    return [path for name in sorted(names) if (path := folder / name).is_file()]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that the process needs to know about itself."""
+
+    file: Path  # as it was given
+    cloud: CloudSettings
+    store: str  # sqlite:////absolute/path
+    store_file: Path
+    listen_host: str
+    listen_port: int
+    token: SecretStr | None
+    mode_ceiling: Ceiling
+    log_level: LogLevel
+    log_format: LogFormat
+    policy_patterns: tuple[PolicyPattern, ...]
+    warnings: tuple[str, ...] = ()
+
+    def find_policy_files(self) -> tuple[Path, ...]:
+        """The policy files that are there now.
+
+        Raises:
+            BadConfig: a pattern matches no file.
+        """
+        return find_policy_files(self.file.parent, self.policy_patterns)
+
+    def masked(self) -> dict[str, Any]:
+        """The settings by their keys, every secret replaced by `***`."""
+        cloud = self.cloud
+        return {
+            "cloud": {
+                "region": cloud.region,
+                "dialect": cloud.dialect.value,
+                "ddm_api": cloud.ddm_api.value,
+                "project_id": cloud.project_id,
+                "endpoints": {
+                    "iam": cloud.endpoints.iam,
+                    "ddm": cloud.endpoints.ddm,
+                    "cloud_eye": cloud.endpoints.cloud_eye,
+                    "rds": cloud.endpoints.rds,
+                },
+                "credentials": cloud.credentials.value,
+                "proxy": None if cloud.proxy is None else _without_password(cloud.proxy.get_secret_value()),
+                "ca_file": None if cloud.ca_file is None else str(cloud.ca_file),
+                **{name: _mask(getattr(cloud, name)) for name in SECRET_NAMES},
+            },
+            "store": self.store,
+            "server": {"listen": self.listen, "token": _mask(self.token)},
+            "mode_ceiling": self.mode_ceiling.value,
+            "log": {"level": self.log_level.value, "format": self.log_format.value},
+            "policy_files": [entry.pattern for entry in self.policy_patterns],
+        }
+
+    @property
+    def listen(self) -> str:
+        """`HOST:PORT`, an IPv6 host in brackets."""
+        host = f"[{self.listen_host}]" if ":" in self.listen_host else self.listen_host
+        return f"{host}:{self.listen_port}"
+
+
+SECRET_NAMES = ("username", "password", "domain", "access_key", "secret_key", "security_token")
+"""Of `cloud`: never in YAML, never shown."""
+
+
+def _mask(secret: SecretStr | None) -> str | None:
+    return None if secret is None else MASK
+
+
+def _without_password(url: str) -> str:
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{MASK}@{host}" if "@" in parts.netloc else host))

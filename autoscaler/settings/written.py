@@ -1,0 +1,113 @@
+"""How single settings are written: addresses, the store, names; each reads one form and says what is allowed.
+
+No message repeats the value: an address may hold a password.
+"""
+
+import re
+from typing import Annotated, Any
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import AfterValidator, WithJsonSchema
+
+_SQLITE = "sqlite:///"
+_HIGHEST_PORT = 65535
+
+
+def endpoint(text: str) -> str:
+    """The base address of a service, without a slash at the end.
+
+    Raises:
+        ValueError: it is no such address.
+    """
+    parts = _address(text)
+    if parts.path.rstrip("/") or parts.query or parts.fragment or parts.username is not None:
+        raise ValueError("holds more than scheme, host and port; write such as https://ddm.eu-de.otc.t-systems.com")
+    return text.rstrip("/")
+
+
+def proxy(text: str) -> str:
+    """The address of an HTTP proxy, which may hold a name and password.
+
+    Raises:
+        ValueError: it is no such address.
+    """
+    parts = _address(text)
+    if parts.path.rstrip("/") or parts.query or parts.fragment:
+        raise ValueError("holds more than scheme, host and port; write such as http://proxy.example:3128")
+    return text
+
+
+def _address(text: str) -> SplitResult:
+    try:
+        parts = urlsplit(text)
+        whole = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        whole = False
+    if not whole or text != text.strip() or not text.isprintable():
+        raise ValueError("is no http:// or https:// address; write scheme, host and, where needed, port")
+    return parts
+
+
+def store(text: str) -> str:
+    """The address of the SQLite file.
+
+    Raises:
+        ValueError: it is another kind of store, or names no file.
+    """
+    if text.startswith("postgresql"):
+        raise ValueError("postgresql stores are not in this version of the autoscaler; write sqlite:///FILE")
+    if not text.startswith(_SQLITE) or not text.removeprefix(_SQLITE).strip("/. "):
+        raise ValueError("is no store; write sqlite:///state/autoscaler.db, or sqlite:////absolute/path.db")
+    if text.endswith("/") or any(mark in text for mark in "?#") or ":memory:" in text:
+        raise ValueError("names no plain file; write sqlite:///FILE without ? and #")
+    return text
+
+
+def store_file(text: str) -> str:
+    """The file that a store's address names."""
+    return text.removeprefix(_SQLITE)
+
+
+def listen(text: str) -> tuple[str, int]:
+    """Host and port of `HOST:PORT` or `[IPV6]:PORT`; port 0 is any free one.
+
+    Raises:
+        ValueError: it is not of that form.
+    """
+    host, colon, port = text.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    bare = host[1:-1] if bracketed else host
+    if not colon or not port.isdecimal() or int(port) > _HIGHEST_PORT or (":" in bare and not bracketed):
+        raise ValueError("is no address to listen on; write HOST:PORT such as 127.0.0.1:9178 or [::1]:9178")
+    if not re.fullmatch(r"[A-Za-z0-9.:_-]+", bare):
+        raise ValueError("has no host; write 0.0.0.0:PORT to listen on every address")
+    return bare, int(port)
+
+
+def _listen(text: str) -> str:
+    listen(text)
+    return text
+
+
+def _region(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", text):
+        raise ValueError("is no region; write its code, such as eu-de or cn-north-4")
+    return text
+
+
+def _identifier(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", text):
+        raise ValueError("is no project id; it is made of letters and digits (see My Credentials in the console)")
+    return text
+
+
+def _schema(**more: Any) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", **more})
+
+
+Region = Annotated[str, AfterValidator(_region), _schema(pattern="^[a-z0-9]+(-[a-z0-9]+)*$")]
+ProjectId = Annotated[str, AfterValidator(_identifier), _schema(pattern="^[A-Za-z0-9_-]+$")]
+EndpointUrl = Annotated[str, AfterValidator(endpoint), _schema(pattern="^https?://[^/?#@]+/*$")]
+ProxyUrl = Annotated[str, AfterValidator(proxy), _schema(pattern="^https?://[^/?#@]+/*$")]
+StoreUrl = Annotated[str, AfterValidator(store), _schema(pattern="^sqlite:///[^?#]+$")]
+ListenAddress = Annotated[str, AfterValidator(_listen), _schema(pattern="^.+:[0-9]{1,5}$")]
