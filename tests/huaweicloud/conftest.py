@@ -156,6 +156,13 @@ class Listener:
         self.skews.append(seconds)
 
 
+async def until(holds: Callable[[], object], *, seconds: float = 5.0) -> None:
+    """Wait until something holds, at most so long."""
+    async with asyncio.timeout(seconds):
+        while not holds():
+            await asyncio.sleep(0.005)  # noqa: ASYNC110 - what is waited for is a socket's other end, without an event
+
+
 @pytest.fixture
 def monitor() -> Listener:
     return Listener()
