@@ -1,0 +1,192 @@
+"""A decision record in words: one sentence first, then rows for a table; from its JSON alone, as it was stored.
+
+Used by `explain`, the page and the log, so that all three say the same. A record may come from another version: a
+reason that is not known here is said as it is written.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from autoscaler.core.decision import Reason
+
+Record = dict[str, Any]
+"""`Decision.as_json()`, perhaps of an earlier version."""
+
+_MOVES: dict[str, str] = {
+    Reason.ABOVE_THRESHOLD: "{rule} was {value}, above its threshold",
+    Reason.BELOW_THRESHOLD: "{rule} was {value}, below its threshold",
+    Reason.ABOVE_TARGET: "{rule} was {value}, above its target",
+    Reason.BELOW_TARGET: "{rule} was {value}, below its target",
+    Reason.BELOW_MIN: "there were fewer nodes than min, which is {min}",
+    Reason.ABOVE_MAX: "there were more nodes than max, which is {max}",
+    Reason.FOREIGN: "somebody else did it",
+    Reason.NO_DATA: "{rule} has brought no data for too long, and its policy says out",
+}
+"""Why something moves, or would."""
+
+_STILL: dict[str, str] = {
+    Reason.WITHIN_BOUNDS: "nothing else is wanted",
+    Reason.NO_DATA: "{rule} has no data, and missing is never taken for zero",
+    Reason.STALE_DATA: "the newest data of {rule} is too old",
+}
+"""Why nothing is wanted."""
+
+_STOPS: dict[str, str] = {
+    Reason.STABILIZING: "a higher wish is too recent to scale in",
+    Reason.DAILY_LIMIT: "the limit of the last 24 hours is used up",
+    Reason.AT_MAX: "no more than {max} may be had (max, or the instance's 32)",
+    Reason.AT_MIN: "min is {min}",
+    Reason.UNKNOWN_OUTCOME: "the outcome of an operation is not known",
+    Reason.IN_PROGRESS: "an operation or job is under way",
+    Reason.NOT_READY: "the instance or a node is not ready",
+    Reason.COOLDOWN: "a cooldown is running",
+    Reason.DIRECTION_LOCKED: "the mode is out_only",
+    Reason.NO_SCALE_IN: "the cloud does not scale in prepaid instances",
+    Reason.PAYMENT_REQUIRED: "an order of a prepaid instance would wait for somebody to pay it",
+    Reason.DATA_NODE_BUSY: "a data node is not available",
+    Reason.SOLD_OUT: "the flavor is sold out",
+    Reason.OBSERVE_ONLY: "the mode is observe",
+}
+"""What stood in the way of a change."""
+
+KNOWN = frozenset({*_MOVES, *_STILL, *_STOPS})
+"""Every reason that has words of its own."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table under the sentence."""
+
+    kind: str  # rule, stage, veto
+    name: str
+    outcome: str  # what it wanted, or left
+    words: str  # why
+
+
+def sentence(record: Record) -> str:
+    """What was decided and why, without a full stop: `held at 3 nodes: cpu wants 4, but cooldown until 10:17 UTC`."""
+    return f"{headline(record)}: {_why(record)}"
+
+
+def headline(record: Record) -> str:
+    """Only what was decided: `out from 3 to 4 nodes`, `held at 3 nodes`."""
+    current = record["nodes"]["current"]
+    if record["decision"] == "hold":
+        return f"held at {_nodes(current)}"
+    return f"scaling {record['decision']} from {current} to {_nodes(record['desired'])}"
+
+
+def rows(record: Record) -> tuple[Row, ...]:
+    """Every rule, stage and veto of the record, in its order."""
+    return (
+        *(_rule_row(record, rule) for rule in record["rules"]),
+        *(_stage_row(record, stage) for stage in record["stages"]),
+        *(Row("veto", veto, "hold", _stop(record, veto)) for veto in record["vetoes"]),
+    )
+
+
+def number(value: float | None) -> str:
+    """A measured value for people: at most two decimals, none where it has none."""
+    return "—" if value is None else f"{value:,.2f}".rstrip("0").rstrip(".")
+
+
+def _why(record: Record) -> str:
+    reason = record["reason"]
+    if record["decision"] != "hold":
+        return _say(_MOVES, reason, record)
+    if reason in _STILL and "wanted_reason" not in record:
+        return _say(_STILL, reason, record) + _readings(record)
+    return f"{_wish(record)}, but {_stop(record, reason)}"
+
+
+def _wish(record: Record) -> str:
+    """`cpu wants 4 (81.2)`: who wanted what before anything else had a say."""
+    combined = _stage(record, "combine")
+    if combined is None:
+        return "a change is wanted"
+    name, wants = combined.get("because", ""), combined["desired"]
+    rule = _rule(record, name)
+    if rule is not None:
+        return f"{name} ({number(rule['value'])}) wants {wants}"
+    return f"{name} is {record['nodes'][name]}" if name in ("min", "max") else f"{_nodes(wants)} would be wanted"
+
+
+def _stop(record: Record, reason: str) -> str:
+    detail = record.get("details", {}).get(reason)
+    if detail is None:
+        return _say(_STOPS, reason, record)
+    words = _short_times(detail, record["at"]).rstrip(".")
+    return f"cooldown {words}" if reason == Reason.COOLDOWN else words
+
+
+def _say(words: dict[str, str], reason: str, record: Record) -> str:
+    rule = _speaker(record)
+    return words.get(reason, reason.replace("_", " ")).format(
+        rule=rule["rule"] if rule else "the metric",
+        value=number(rule["value"]) if rule else "—",
+        min=record["nodes"]["min"],
+        max=record["nodes"]["max"],
+    )
+
+
+def _speaker(record: Record) -> Record | None:
+    """The rule that gave the reason: the one named by combine, else the first with that reason."""
+    combined = _stage(record, "combine")
+    named = _rule(record, combined.get("because", "")) if combined else None
+    same = (rule for rule in record["rules"] if rule["reason"] == record["reason"])
+    return named or next(same, None)
+
+
+def _readings(record: Record) -> str:
+    known = [f"{rule['rule']} {number(rule['value'])}" for rule in record["rules"] if rule["value"] is not None]
+    return f" ({', '.join(known)})" if known else ""
+
+
+def _rule_row(record: Record, rule: Record) -> Row:
+    words = [str(rule["reason"]).replace("_", " ")]
+    if rule["as_of"] is not None:
+        words.append(f"{number(rule['value'])} as of {_short_times(rule['as_of'], record['at'])}")
+    words.append(f"{rule['samples']} sample{'' if rule['samples'] == 1 else 's'}")
+    if rule.get("warming"):
+        words.append(f"{_nodes(rule['warming'])} warming up")
+    if rule.get("observe"):
+        words.append("observed only, without a say")
+    return Row("rule", rule["rule"], f"wants {rule['wants']}", ", ".join(words))
+
+
+def _stage_row(record: Record, stage: Record) -> Row:
+    because = stage.get("because", "")
+    words = because if _rule(record, because) else because.replace("_", " ")
+    return Row("stage", stage["stage"], str(stage["desired"]), words)
+
+
+def _stage(record: Record, name: str) -> Record | None:
+    return _first(record["stages"], lambda stage: stage["stage"] == name)
+
+
+def _rule(record: Record, name: str) -> Record | None:
+    return _first(record["rules"], lambda rule: rule["rule"] == name)
+
+
+def _first(entries: list[Record], wanted: Callable[[Record], bool]) -> Record | None:
+    return next((entry for entry in entries if wanted(entry)), None)
+
+
+def _nodes(count: int) -> str:
+    return f"{count} node" if count == 1 else f"{count} nodes"
+
+
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
+
+
+def _short_times(text: str, at: str) -> str:
+    """Instants of the record's own day as `10:17 UTC`, others with their date."""
+    return _INSTANT.sub(lambda found: _short(found.group(), at), text)
+
+
+def _short(instant: str, at: str) -> str:
+    moment = datetime.fromisoformat(instant).astimezone(UTC)
+    return moment.strftime("%H:%M UTC" if instant[:10] == at[:10] else "%Y-%m-%d %H:%M UTC")
