@@ -5,6 +5,7 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 import pytest
 
@@ -34,7 +35,7 @@ class Seen:
     body: bytes
 
     @property
-    def json(self):
+    def json(self) -> Any:
         return json.loads(self.body)
 
 
@@ -136,7 +137,8 @@ def route(serve):
             while (seen := await conversation.request()) is not None:
                 await conversation.write(answer(seen))
 
-        return await serve(behave)
+        server: Server = await serve(behave)
+        return server
 
     return start
 
@@ -156,11 +158,25 @@ class Listener:
         self.skews.append(seconds)
 
 
+class Hands(clock.SystemClock):
+    """A clock that stands where it is put."""
+
+    def __init__(self, at: datetime) -> None:
+        super().__init__()
+        object.__setattr__(self, "at", at)  # the parent is frozen
+
+    def now(self) -> datetime:
+        return cast("datetime", getattr(self, "at"))  # noqa: B009 - set past the parent's frozen fields
+
+    def forward(self, **span: float) -> None:
+        object.__setattr__(self, "at", self.now() + timedelta(**span))
+
+
 async def until(holds: Callable[[], object], *, seconds: float = 5.0) -> None:
     """Wait until something holds, at most so long."""
     async with asyncio.timeout(seconds):
-        while not holds():
-            await asyncio.sleep(0.005)  # noqa: ASYNC110 - what is waited for is a socket's other end, without an event
+        while not holds():  # noqa: ASYNC110 - what is waited for is the other end of a socket: there is no event
+            await asyncio.sleep(0.005)
 
 
 @pytest.fixture

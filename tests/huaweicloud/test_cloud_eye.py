@@ -1,9 +1,11 @@
-"""Cloud Eye in batches: within its limits, matched by name and dimensions, missing never zero, half an answer an error."""
+"""Cloud Eye in batches: within its limits, matched by name, missing is never zero, half an answer is an error."""
 
 import itertools
 import math
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import hypothesis
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import strategies
 from autoscaler import clock, errors
 from autoscaler.core.policy import Statistic
 from autoscaler.huaweicloud import batches
+from autoscaler.huaweicloud.cloud import HuaweiCloud
 from autoscaler.huaweicloud.connection import Dialect
 from autoscaler.ports import MetricQuery
 from tests.huaweicloud.conftest import INSTANCE, PROJECT, Seen, http
@@ -35,7 +38,7 @@ class CloudEye:
     def __init__(self, *listed: list[dict]) -> None:
         self.listed = list(listed)
         self.list_answer: bytes | None = None
-        self.change = lambda answer: answer
+        self.change: Callable[[dict], Any] = lambda answer: answer
 
     def __call__(self, seen: Seen) -> bytes:
         if seen.method == "GET":
@@ -58,8 +61,8 @@ class CloudEye:
         return {"metrics": [metric | {"datapoints": list(points), "unit": "%"} for metric in asked["metrics"]]}
 
 
-async def fetch(made, *queries, start=AT, end=AT + 3 * MINUTE):
-    return await made.metrics.fetch(queries, start, end)
+async def fetch(made: HuaweiCloud, *queries: MetricQuery, end: datetime = AT + 3 * MINUTE) -> dict[MetricQuery, Any]:
+    return dict(await made.metrics.fetch(queries, AT, end))
 
 
 THREE = {AT + number * MINUTE: Decimal("50.5") for number in range(3)}
@@ -183,7 +186,7 @@ async def test_while_the_list_cannot_be_read_no_guess_is_made(route, client, nam
 # What a batch answer means.
 
 
-def replaced(points: list[object]):
+def replaced(points: list[object]) -> Callable[[dict], dict]:
     def change(answer: dict) -> dict:
         for metric in answer["metrics"]:
             metric["datapoints"] = points
@@ -233,7 +236,7 @@ def reversed_metrics(answer: dict) -> dict:
     for number, metric in enumerate(answer["metrics"]):
         metric["datapoints"] = [at(0, number)]
         metric["dimensions"] = metric["dimensions"][::-1]
-    return {"metrics": answer["metrics"][::-1] + [{"metric_name": "other", "dimensions": [], "datapoints": []}]}
+    return {"metrics": [*answer["metrics"][::-1], {"metric_name": "other", "dimensions": [], "datapoints": []}]}
 
 
 async def test_series_are_matched_by_name_and_dimensions_never_by_order(route, client):
@@ -257,7 +260,7 @@ async def test_a_series_that_is_left_out_makes_its_own_query_an_error_and_no_oth
     assert found[other] == {"ano09": THREE}
 
 
-SHAPES = [
+SHAPES: list[tuple[str, Any]] = [
     ("a list", []),
     ("null", None),
     ("no metrics", {}),

@@ -1,7 +1,9 @@
-"""What the adapter makes of DDM's and RDS's answers: instances, groups, jobs, data nodes, flavors, and the bodies it sends."""
+"""What the adapter makes of DDM's and RDS's answers, and the bodies that it sends."""
 
 import dataclasses
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
@@ -10,7 +12,7 @@ from autoscaler.core.checks import DataNode, Job, Offer
 from autoscaler.core.policy import Direction
 from autoscaler.core.target import Node, Target
 from autoscaler.huaweicloud.connection import DdmApi, Dialect
-from tests.huaweicloud.conftest import FLAVOR, GROUP, INSTANCE, PROJECT, TARGET, Seen, http, operation
+from tests.huaweicloud.conftest import FLAVOR, GROUP, INSTANCE, PROJECT, TARGET, Seen, Server, http, operation
 
 AT = datetime(2026, 11, 23, 10, tzinfo=UTC)
 OTHER_GROUP = "0000abf2010d45118068c28c8958f5fcgr09"
@@ -49,7 +51,7 @@ class Ddm:
         return http(404) if found is None else found if isinstance(found, bytes) else http(200, found)
 
 
-async def describe(route, client, target=TARGET, **paths):
+async def describe(route: Any, client: Any, target: Target = TARGET, **paths: object) -> tuple[Any, Server]:
     server = await route(Ddm(**paths))
     return (await client(server.url).cloud.describe([target]))[target.name], server
 
@@ -158,7 +160,7 @@ def task(number: int, **changes: object) -> dict:
     return {"id": f"job-{number}", "name": "EnlargeNode", "status": "Running", "instance_id": INSTANCE} | changes
 
 
-def paged(records: list[dict], items: str, total: str = "total"):
+def paged(records: list[dict], items: str, total: str = "total") -> Callable[[dict[str, str]], dict]:
     def page(query: dict[str, str]) -> dict:
         first, size = int(query["offset"]), int(query["limit"])
         return {items: records[first : first + size], total: len(records)}
@@ -183,7 +185,7 @@ async def test_all_pages_of_the_jobs_are_read_and_times_have_their_offset(route,
 
 
 SHORT = [
-    ("a page is short", lambda query: {"jobs": [task(1)], "total": 200}),
+    ("a page is short", lambda _: {"jobs": [task(1)], "total": 200}),
     (
         "the total changes",
         lambda query: {
@@ -191,8 +193,8 @@ SHORT = [
             "total": 300 - int(query["offset"]),
         },
     ),
-    ("a job comes on two pages", lambda query: {"jobs": [task(number) for number in range(128)], "total": 256}),
-    ("there is more than the total", lambda query: {"jobs": [task(1), task(2)], "total": 1}),
+    ("a job comes on two pages", lambda _: {"jobs": [task(number) for number in range(128)], "total": 256}),
+    ("there is more than the total", lambda _: {"jobs": [task(1), task(2)], "total": 1}),
 ]
 
 
@@ -228,7 +230,7 @@ def schema(name: str, *used: dict, **changes: object) -> dict:
     return {"name": name, "status": "RUNNING", "used_rds": list(used)} | changes
 
 
-def rds_of(**statuses: str):
+def rds_of(**statuses: str) -> Callable[[dict[str, str]], dict]:
     def found(query: dict[str, str]) -> dict:
         status = statuses.get(query["id"])
         listed = [{"id": query["id"], "status": status, "name": "x"}] if status else []

@@ -276,7 +276,7 @@ async def test_a_connect_time_out_is_unsent(client):
         listening.bind(("127.0.0.1", 0))
         listening.listen(0)  # nobody accepts, and the backlog holds one
         for filler in (first, second):
-            filler.setblocking(False)
+            filler.settimeout(0)
             filler.connect_ex(listening.getsockname())
         asked = Asked()
         began = time.monotonic()

@@ -7,14 +7,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from autoscaler import clock, errors
+from autoscaler.core.checks import Job
+from autoscaler.huaweicloud.cloud import HuaweiCloud
 from autoscaler.huaweicloud.connection import Password, Retries
-from tests.huaweicloud.conftest import EAGER, PROJECT, QUICK, Conversation, Seen, http, until
+from autoscaler.huaweicloud.wire import Request
+from tests.huaweicloud.conftest import EAGER, PROJECT, QUICK, Conversation, Route, Seen, http, until
 
 AT = datetime(2026, 11, 23, 10, tzinfo=UTC)
 NO_JOBS = {"jobs": [], "offset": 0, "limit": 128, "total": 0}
 
 
-async def read(made):
+async def read(made: HuaweiCloud) -> tuple[Job, ...]:
     return await made.cloud.jobs(AT, AT)
 
 
@@ -64,11 +67,11 @@ PASSING = [
 async def test_a_failure_that_passes_is_tried_again(serve, client, name, trouble):
     async def behave(conversation: Conversation) -> None:
         if conversation.server.connections == 1 and callable(trouble):
-            return await trouble(conversation)
+            await trouble(conversation)
+            return
         while await conversation.request():
             first = len(conversation.server.requests) == 1
             await conversation.write(trouble if first and isinstance(trouble, bytes) else http(200, NO_JOBS))
-        return None
 
     server = await serve(behave)
     assert await read(client(server.url)) == ()
@@ -90,10 +93,10 @@ STAYING = [
 async def test_a_failure_that_stays_is_told_after_three_tries(serve, client, name, trouble, expected):
     async def behave(conversation: Conversation) -> None:
         if callable(trouble):
-            return await trouble(conversation)
+            await trouble(conversation)
+            return
         while await conversation.request():
             await conversation.write(trouble)
-        return None
 
     server = await serve(behave)
     began = time.monotonic()
@@ -197,7 +200,7 @@ async def test_at_most_eight_reads_are_under_way_and_connections_are_kept(serve,
     assert server.connections == 8
 
 
-def password_service(answer):
+def password_service(answer: Route) -> Route:
     """Tokens `t1`, `t2`, … and, for every other request, what `answer` says."""
     given = 0
 
@@ -288,8 +291,6 @@ async def test_a_date_within_the_call_is_no_skew(route, client):
 async def test_what_is_signed_is_what_is_sent(route, client):
     server = await route(lambda _: http(200, {"instances": [], "total_count": 0}))
     made = client(server.url)
-    from autoscaler.huaweicloud.wire import Request  # noqa: PLC0415 - only this test builds one by hand
-
     odd = Request(
         "ddm",
         "odd",
