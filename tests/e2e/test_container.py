@@ -176,7 +176,7 @@ def emulated_cloud(directory: Path) -> Iterator[tuple[Path, dict[str, str]]]:
     config = next((directory / "cloud").rglob("autoscaler.yaml")).parent
     lines = next((directory / "cloud").rglob("emulator.env")).read_text(encoding="utf-8").splitlines()
     readable_by_the_container(config)
-    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=directory) as emulator:
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as emulator:
         try:
             assert emulator.stdout is not None
             assert emulator.stdout.readline().startswith(b"{"), "the emulator did not say where it listens"
