@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import httpx
 
 from autoscaler import clock, errors
-from autoscaler.huaweicloud import lease, reads, signing, skew
+from autoscaler.huaweicloud import flight, lease, reads, signing, skew
 from autoscaler.huaweicloud.connection import Connection, Password
 from autoscaler.huaweicloud.records import Record
 from autoscaler.huaweicloud.wire import Answer, Request
@@ -180,6 +180,7 @@ class KeySession:
         self._time = time
         self._skew = clock_skew
         self._verified = False
+        self._verifying = flight.Flight(self._verify)
 
     async def auth(self) -> httpx.Auth:
         if self.project_id is None:
@@ -189,7 +190,7 @@ class KeySession:
     async def sign_in(self, *, good_for: timedelta = timedelta(0)) -> None:
         await self._source.keys(good_for=good_for)
         if not self._verified:
-            await self._verify()
+            await self._verifying.outcome()
             self._verified = True
 
     async def renew(self, refused: httpx.Auth) -> bool:
@@ -200,6 +201,7 @@ class KeySession:
         return await self._source.replace(refused.keys) or moved
 
     async def aclose(self) -> None:
+        await self._verifying.aclose()
         await self._source.aclose()
 
     def _cloud_now(self) -> datetime:

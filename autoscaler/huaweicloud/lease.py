@@ -1,12 +1,12 @@
 """Something that ends (a token, a temporary key) and is fetched anew in time, by one caller for all."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
 from autoscaler import errors
+from autoscaler.huaweicloud import flight
 
 T = TypeVar("T")
 
@@ -42,7 +42,7 @@ class Renewing(Generic[T]):
         self._now = now
         self._monotonic = monotonic
         self._held: Lease[T] | None = None
-        self._flight: asyncio.Task[Lease[T]] | None = None
+        self._flight = flight.Flight(self._keep)
         self._not_before = float("-inf")
 
     async def get(self, *, good_for: timedelta = timedelta(0)) -> T:
@@ -56,7 +56,7 @@ class Renewing(Generic[T]):
         if held is not None and enough and (now < held.renew_at or self._monotonic() < self._not_before):
             return held.value
         try:
-            return (await self._fetched()).value
+            return (await self._flight.outcome()).value
         except errors.Unavailable:
             if held is None or not enough:
                 raise
@@ -66,26 +66,12 @@ class Renewing(Generic[T]):
     async def replace(self, refused: T) -> None:
         """Fetch anew, unless somebody already has since `refused` was handed out."""
         if self._held is None or self._held.value == refused:
-            await self._fetched()
+            await self._flight.outcome()
 
     async def aclose(self) -> None:
         """Give up a fetch that is under way."""
-        if self._flight is not None:
-            self._flight.cancel()
-            await asyncio.gather(self._flight, return_exceptions=True)
-
-    async def _fetched(self) -> Lease[T]:
-        if self._flight is None or self._flight.done():
-            self._flight = asyncio.ensure_future(self._keep())
-            self._flight.add_done_callback(_seen)
-        return await asyncio.shield(self._flight)
+        await self._flight.aclose()
 
     async def _keep(self) -> Lease[T]:
         self._held = await self._fetch()
         return self._held
-
-
-def _seen(task: "asyncio.Task[Lease[T]]") -> None:
-    """Look at the outcome: where every caller was cancelled, nobody else does, and asyncio would complain."""
-    if not task.cancelled():
-        task.exception()

@@ -41,7 +41,7 @@ async def test_a_password_becomes_a_token_of_the_regions_project(route, client):
     time = Hands(AT)
     server = await route(Iam(time))
     made = client(server.url, time=time, credentials=USER, project_id=None)
-    assert made.cloud.scope is None
+    assert [made.cloud.scope] == [None], "before the sign-in"
     await made.cloud.sign_in()
     assert made.cloud.scope == Scope("cn-north-4", PROJECT)
     assert server.requests[0].target == "/v3/auth/tokens?nocatalog=true"
@@ -218,6 +218,27 @@ async def test_an_access_key_finds_its_project_by_the_regions_name(route, client
     assert all(signed_well(seen, KEYS) for seen in server.requests)
     await made.cloud.jobs(AT, AT)
     assert len(server.requests) == 3
+
+
+async def test_callers_at_once_share_one_look_for_the_project(route, client):
+    server = await route(
+        lambda seen: http(200, {"projects": [{"id": PROJECT}]} if "/v3/projects" in seen.target else NO_JOBS)
+    )
+    made = client(server.url, project_id=None)
+    await asyncio.gather(*(made.cloud.jobs(AT, AT) for _ in range(20)))
+    assert sum("/v3/projects" in seen.target for seen in server.requests) == 1
+
+
+async def test_a_caller_that_gives_up_does_not_spoil_the_sign_in_of_the_others(route, client):
+    time = Hands(AT)
+    server = await route(Iam(time))
+    made = client(server.url, time=time, credentials=USER)
+    first, second = (asyncio.ensure_future(made.cloud.jobs(AT, AT)) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert await second == ()
+    assert first.cancelled()
+    assert server.operations.count("POST /v3/auth/tokens") == 1
 
 
 @pytest.mark.parametrize("ids", [[], ["a", "b"]], ids=["none", "two"])

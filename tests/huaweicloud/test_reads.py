@@ -9,7 +9,7 @@ import pytest
 from autoscaler import clock, errors
 from autoscaler.core.checks import Job
 from autoscaler.huaweicloud.cloud import HuaweiCloud
-from autoscaler.huaweicloud.connection import Password, Retries
+from autoscaler.huaweicloud.connection import Password, Retries, Timeouts
 from autoscaler.huaweicloud.wire import Request
 from tests.huaweicloud.conftest import EAGER, PROJECT, QUICK, Conversation, Route, Seen, http, until
 
@@ -286,6 +286,19 @@ async def test_a_date_within_the_call_is_no_skew(route, client):
     made = client(server.url)
     await read(made)
     assert made.cloud.skew == timedelta(0)
+
+
+async def test_an_answer_without_bounds_is_not_swallowed(serve, client):
+    async def behave(conversation: Conversation) -> None:
+        await conversation.request()
+        await conversation.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9999999999\r\n\r\n")
+        while True:
+            await conversation.write(b" " * 1_000_000)
+
+    server = await serve(behave)
+    with pytest.raises(errors.Unreadable, match="more than"):
+        await read(client(server.url, timeouts=Timeouts()))
+    assert len(server.requests) == 1
 
 
 async def test_what_is_signed_is_what_is_sent(route, client):
