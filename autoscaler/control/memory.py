@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from autoscaler.core.decision import Decision
+from autoscaler.core.decision import Decision, Reason
 from autoscaler.core.observation import Wish
 from autoscaler.core.operation import Operation, State
 from autoscaler.core.policy import Direction
@@ -14,12 +14,16 @@ SHADOW_TIME = timedelta(minutes=10)
 """How long an operation would have been open, in observe."""
 
 
+MISSING = frozenset({Reason.NO_DATA, Reason.STALE_DATA})
+
+
 @dataclass
 class TargetMemory:
-    """One target's share; `wishes` and `shadows` feed the next observation, the rest is shown to people."""
+    """One target's share; `wishes`, `fresh_at` and `shadows` feed the next observation, the rest is shown to people."""
 
     first_evaluated_at: datetime | None = None
     wishes: tuple[Wish, ...] = ()
+    fresh_at: dict[str, datetime] = field(default_factory=dict)  # rule → when its data was last there
     shadows: tuple[Operation, ...] = ()
     snapshot: Snapshot | None = None
     decision: Decision | None = None
@@ -42,6 +46,7 @@ class TargetMemory:
         """An evaluation ended in a decision: what combine wanted counts for stabilisation."""
         wishes = (*self.wishes, Wish(decision.at, decision.stages[0].desired))
         self.wishes = tuple(wish for wish in wishes if wish.at > decision.at - window)
+        self.fresh_at |= {rule.rule: decision.at for rule in decision.rules if rule.reason not in MISSING}
         self.decision, self.cooldowns, self.error = decision, cooldowns, None
 
 

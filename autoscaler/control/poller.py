@@ -132,6 +132,7 @@ class Poller:
             warming=_warming(seen, folded, now),
             operations=(*operations, *share.shadows),
             wishes=share.wishes,
+            fresh_at=share.fresh_at,
         )
 
     async def operations(self, instance: InstanceKey, policy: Policy, now: datetime) -> tuple[Operation, ...]:

@@ -127,7 +127,8 @@ def sold_out(case: Case) -> str | None:
 
 def observe_only(case: Case) -> str | None:
     """In observe nothing is sent."""
-    return "the mode is observe" if case.observation.mode is Mode.OBSERVE else None
+    mode = case.observation.mode
+    return f"the mode is {mode}" if mode in {Mode.OBSERVE, Mode.OFF} else None
 
 
 GUARDS: dict[Reason, Guard] = {

@@ -75,7 +75,10 @@ def nodes_moved(op: Operation) -> int:
 
 
 def spent_on_missing_data(operations: Iterable[Operation], since: datetime | None) -> bool:
-    """Whether this spell without data already bought its one node (with no sample ever: whether any did)."""
+    """Whether the spell without data that began at `since` already bought its one node; None: whether any ever did.
+
+    The newest sample's own time tells nothing here: one that always comes too late would end every spell.
+    """
     return any(
         op.reason is Reason.NO_DATA
         and op.state is not State.REJECTED

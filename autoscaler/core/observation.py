@@ -31,6 +31,7 @@ class Observation:
     warming: Mapping[Metric, int] = field(default_factory=dict)  # ready nodes left out, not being warm yet
     operations: tuple[Operation, ...] = ()  # of the whole instance, shadows and foreign ones too
     wishes: tuple[Wish, ...] = ()  # earlier ones, for stabilisation
+    fresh_at: Mapping[str, datetime] = field(default_factory=dict)  # rule → when its data was last there: ends a spell
     checks: Checks | None = None  # read only when something would move
 
     @property

@@ -29,7 +29,7 @@ class Recommendation:
     as_of: datetime | None = None
     samples: int = 0
     missing: Reason | None = None  # NO_DATA or STALE_DATA where its metric is
-    cooldown: timedelta | None = None  # the shortest of the steps that hold; None: the target's
+    cooldowns: tuple[timedelta | None, ...] = (None,)  # one per step that holds; None: the target's
     observe: bool = False
     warming: int = 0
 
@@ -54,7 +54,7 @@ class Wanted:
     wants: int
     reason: Reason
     because: str = ""
-    cooldowns: tuple[timedelta | None, ...] = ()  # one per rule that wants this direction; None: the target's
+    cooldowns: tuple[timedelta | None, ...] = ()  # of all rules that want this direction; None: the target's
 
 
 def combine(recommendations: Sequence[Recommendation], ready: int) -> Wanted:
@@ -72,7 +72,7 @@ def combine(recommendations: Sequence[Recommendation], ready: int) -> Wanted:
 def _of_largest(rules: Sequence[Recommendation]) -> Wanted:
     """Of equal largest wants the first in the file gives name and reason."""
     first = max(rules, key=lambda one: one.wants)
-    return Wanted(first.wants, first.reason, first.rule, tuple(one.cooldown for one in rules))
+    return Wanted(first.wants, first.reason, first.rule, tuple(each for one in rules for each in one.cooldowns))
 
 
 def _why_nothing(recommendations: Sequence[Recommendation]) -> Reason:

@@ -18,11 +18,19 @@ LARGEST = Decimal("1e24")
 
 @dataclass(frozen=True)
 class Sample:
-    """One folded value; `time` is the start of its period."""
+    """One folded value; `time` is the start of its period.
+
+    Raises:
+        ValueError: the value is NaN or infinite; that is no sample, so that no rule ever has to ask.
+    """
 
     time: datetime
     value: Decimal
     half: bool = False  # some of the counted nodes gave nothing: may scale out, never in
+
+    def __post_init__(self) -> None:
+        if not self.value.is_finite():
+            raise ValueError(f"{self.value} is not a number")
 
 
 def fold(

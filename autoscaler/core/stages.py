@@ -77,13 +77,19 @@ def _allowed(asked: int, limits: Limits, direction: Direction, ready: int, day: 
 def bounded(flow: Flow, policy: Policy, observation: Observation) -> Flow:
     """Never past max (nor the instance's 32 nodes), never below min, and above max never below max for that alone."""
     if flow.direction is Direction.OUT:
-        room = max(0, MAX_NODES_PER_INSTANCE - observation.snapshot.instance_nodes)
+        room = max(0, MAX_NODES_PER_INSTANCE - _most_nodes_seen(observation))
         highest = max(flow.current, min(policy.bounds.max, flow.current + room))
         return flow.after("bounds", min(flow.desired, highest), stop=Reason.AT_MAX)
     if flow.direction is Direction.IN:
         lowest = min(flow.current, policy.bounds.max if flow.reason is Reason.ABOVE_MAX else policy.bounds.min)
         return flow.after("bounds", max(flow.desired, lowest), stop=Reason.AT_MIN)
     return flow.after("bounds", flow.desired)
+
+
+def _most_nodes_seen(observation: Observation) -> int:
+    """Of all the instance's groups; another group may have grown since, and none may be smaller than this one."""
+    newest = observation.checks.snapshot if observation.checks else observation.snapshot
+    return max(newest.instance_nodes, observation.snapshot.instance_nodes, observation.snapshot.current)
 
 
 def removed_at_once(limit: Size | None, ready: int) -> int:

@@ -1,8 +1,7 @@
 """Target tracking: ⌈ready × value ÷ target⌉ nodes, where the value is far enough from the target."""
 
-import math
-from decimal import Decimal
-from fractions import Fraction
+from collections.abc import Sequence
+from decimal import ROUND_FLOOR, Context, Decimal
 
 from autoscaler.core.decision import Reason
 from autoscaler.core.policy import TargetTrackingRule
@@ -11,15 +10,18 @@ from autoscaler.core.rules import view as views
 from autoscaler.core.rules.view import View
 from autoscaler.core.sample import Sample
 
-_ROUNDING = Fraction(1, 10**9)
+_ROUNDING = Decimal("1e-9")
 """A mean over nodes is kept to 28 digits; this keeps an exact quotient from being rounded up for the 28th."""
+
+_MEAN = Context(prec=20)
+"""A mean of such means is kept to 20, so that what the last digits lost does not lift it over an exact limit."""
 
 
 def recommend(rule: TargetTrackingRule, view: View) -> Recommendation:
     """What the rule wants; its metric is there and fresh."""
     samples = _looked_at(rule, view)
     wants, reason = view.ready, Reason.WITHIN_BOUNDS
-    value = sum((sample.value for sample in samples), Decimal(0)) / len(samples) if samples else view.samples[0].value
+    value = _mean(samples) if samples else view.samples[0].value
     if samples and abs(value - rule.target) > rule.tolerance * rule.target:
         wants, reason = _proportional(rule, view.ready, value, half=views.any_half(samples))
     return Recommendation(
@@ -42,7 +44,7 @@ def _looked_at(rule: TargetTrackingRule, view: View) -> tuple[Sample, ...]:
 
 def _proportional(rule: TargetTrackingRule, ready: int, value: Decimal, *, half: bool) -> tuple[int, Reason]:
     """Above the target never fewer nodes, below it never more, and never fewer on a half sample."""
-    wants = max(0, _ceil(Fraction(ready) * Fraction(value) / Fraction(rule.target)))
+    wants = max(0, _ceil(ready * value / rule.target))
     if wants > ready:
         return wants, Reason.ABOVE_TARGET
     if wants < ready and not half:
@@ -50,6 +52,12 @@ def _proportional(rule: TargetTrackingRule, ready: int, value: Decimal, *, half:
     return ready, Reason.WITHIN_BOUNDS
 
 
-def _ceil(quotient: Fraction) -> int:
-    whole = math.floor(quotient)
-    return whole if quotient - whole <= _ROUNDING else whole + 1
+def _mean(samples: Sequence[Sample]) -> Decimal:
+    if len(samples) == 1:
+        return samples[0].value
+    return _MEAN.divide(sum((sample.value for sample in samples), Decimal(0)), Decimal(len(samples)))
+
+
+def _ceil(quotient: Decimal) -> int:
+    whole = quotient.to_integral_value(ROUND_FLOOR)
+    return int(whole) if quotient - whole <= _ROUNDING else int(whole) + 1

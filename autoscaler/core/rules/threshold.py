@@ -33,7 +33,6 @@ def recommend(rule: ThresholdRule, view: View) -> Recommendation:
 def _found(rule: ThresholdRule, view: View, steps: list[Step], direction: Direction) -> Recommendation:
     largest = max(nodes_of(step.size, view.ready, direction) for step in steps)
     out = direction is Direction.OUT
-    cooldowns = [step.cooldown for step in steps if step.cooldown is not None]
     return Recommendation(
         rule=rule.name,
         wants=view.ready + largest if out else max(0, view.ready - largest),
@@ -42,7 +41,7 @@ def _found(rule: ThresholdRule, view: View, steps: list[Step], direction: Direct
         value=view.samples[0].value,
         as_of=view.as_of,
         samples=max(len(_looked_at(step, view)) for step in steps),
-        cooldown=min(cooldowns, default=None),
+        cooldowns=tuple(step.cooldown for step in steps),
     )
 
 

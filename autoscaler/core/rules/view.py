@@ -85,7 +85,7 @@ def _one_more(rule: Rule, view: View, observation: Observation) -> bool:
     since = view.as_of if view.as_of is not None else observation.first_evaluated_at
     if view.now - since <= rule.max_metric_age:
         return False
-    return not history.spent_on_missing_data(observation.of_group, view.as_of)
+    return not history.spent_on_missing_data(observation.of_group, observation.fresh_at.get(rule.name))
 
 
 def silenced(rule: Rule, recommendation: Recommendation) -> Recommendation:
