@@ -65,12 +65,23 @@ class Pulse:
 class Scheduler:
     """Starts the beats, keeps them, and drains what they began."""
 
-    def __init__(self, *, cycle: Cycle, reconciler: Reconciler, store: Store, clock: Clock, monitor: Monitor) -> None:
+    def __init__(
+        self,
+        *,
+        cycle: Cycle,
+        reconciler: Reconciler,
+        store: Store,
+        clock: Clock,
+        monitor: Monitor,
+        publish: Callable[[], None],
+    ) -> None:
+        """`publish` renders what monitoring reads: called in a thread after each cycle and at each heartbeat."""
         self._cycle = cycle
         self._reconciler = reconciler
         self._store = store
         self._clock = clock
         self._monitor = monitor
+        self._publish = publish
         self._apscheduler = AsyncIOScheduler(
             timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
         )
@@ -142,11 +153,13 @@ class Scheduler:
             self._monitor.cycle(
                 interval=interval, seconds=seconds, lateness=lateness, targets=len(policies), errors=errors
             )
+            await asyncio.to_thread(self._publish)
 
         return one
 
     async def _heartbeat(self) -> None:
         self.pulse.last_heartbeat = self._clock.monotonic()
+        await asyncio.to_thread(self._publish)
 
     async def _prune(self) -> None:
         gone = await self._store.prune(before=self._clock.now() - KEEP)

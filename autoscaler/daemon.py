@@ -1,0 +1,242 @@
+"""The daemon: where all parts are put together, started in order, and drained in reverse.
+
+    store ─> web server ─> sign-in (again and again) ─> reconcile ─> beats ─> … stop … ─> drain ─> web ─> cloud ─> store
+
+It ends by itself only for what somebody must mend: configuration, store, port, or credentials that are refused at the
+first sign-in. A cloud that cannot be reached leaves it not ready and trying again.
+"""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import SecretStr
+
+from autoscaler import settings as settings_module
+from autoscaler.clock import Clock
+from autoscaler.control.console import DaemonConsole, Readiness
+from autoscaler.control.cycle import Cycle
+from autoscaler.control.executor import Executor
+from autoscaler.control.memory import Memory
+from autoscaler.control.poller import Poller
+from autoscaler.control.reconciler import Reconciler
+from autoscaler.control.scheduler import Scheduler
+from autoscaler.core.policy import Policy
+from autoscaler.core.target import Mode
+from autoscaler.errors import AccessRefused, AutoscalerError, CloudError
+from autoscaler.huaweicloud import connection
+from autoscaler.huaweicloud.cloud import HuaweiCloud
+from autoscaler.ports import Cloud, Monitor
+from autoscaler.storage import sqlite
+from autoscaler.telemetry.metrics import Metrics
+from autoscaler.telemetry.monitor import Telemetry
+from autoscaler.web import app, server
+
+DRAIN_SECONDS = 7.0
+"""Real seconds for calls under way at a stop: with what follows, within the 10 s that container engines wait."""
+
+FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
+"""Real seconds between attempts to sign in, doubling."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """Everything that the daemon is told, validated."""
+
+    connection: connection.Connection
+    policies: tuple[Policy, ...]
+    store: str  # sqlite:////absolute/path
+    host: str
+    port: int
+    token: SecretStr | None = None
+    ceiling: Mode = Mode.ENFORCE
+    shown: dict[str, Any] = field(default_factory=dict)  # the settings for /api/v1/config, secrets masked
+
+
+class Daemon:
+    """One process's life: `async with` opens store and port, `run` works until `stop` is set.
+
+    Raises:
+        StoreError, ListenError, BadConfig: what was given cannot be used.
+    """
+
+    def __init__(self, setup: Setup, clock: Clock) -> None:
+        self._clock = clock
+        self._policies = setup.policies
+        self._readiness = Readiness()
+        self._readiness.lacks("sign-in", "not signed in yet")
+        metrics = Metrics(clock)
+        metrics.config_loaded(successful=True)
+        self._monitor: Monitor = Telemetry(metrics)
+        self._closing = contextlib.ExitStack()
+        with contextlib.ExitStack() as opened:
+            store = sqlite.open_store(setup.store)
+            opened.callback(store.close)
+            self._huawei = HuaweiCloud(setup.connection, time=clock, monitor=self._monitor)
+            self._cloud: Cloud = self._huawei.cloud
+            memory = Memory()
+            executor = Executor(cloud=self._cloud, store=store, clock=clock, monitor=self._monitor, memory=memory)
+            self._reconciler = Reconciler(
+                cloud=self._cloud,
+                store=store,
+                clock=clock,
+                monitor=self._monitor,
+                memory=memory,
+                in_flight=executor.in_flight,
+            )
+            cycle = Cycle(
+                cloud=self._cloud,
+                store=store,
+                clock=clock,
+                monitor=self._monitor,
+                memory=memory,
+                poller=Poller(cloud=self._cloud, metrics=self._huawei.metrics, store=store, memory=memory),
+                executor=executor,
+                ceiling=setup.ceiling,
+            )
+            self._scheduler = Scheduler(
+                cycle=cycle,
+                reconciler=self._reconciler,
+                store=store,
+                clock=clock,
+                monitor=self._monitor,
+                publish=metrics.render,
+            )
+            self.console = DaemonConsole(
+                policies={policy.name: policy for policy in setup.policies},
+                ceiling=setup.ceiling,
+                settings=setup.shown,
+                cloud=self._cloud,
+                store=store,
+                history=store.history,
+                memory=memory,
+                reconciler=self._reconciler,
+                pulse=self._scheduler.pulse,
+                readiness=self._readiness,
+                clock=clock,
+                monitor=self._monitor,
+            )
+            self.web = server.Server(
+                app.create_app(self.console, metrics.exposition, setup.token), host=setup.host, port=setup.port
+            )
+            self._closing = opened.pop_all()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop`; then drain.
+
+        Raises:
+            AccessRefused: the credentials were refused at the first sign-in.
+        """
+        self._monitor.targets(self._policies)
+        self._monitor.event("info", "listening", url=self.web.url)
+        try:
+            await self.web.start()
+            if await self._sign_in(stop):
+                await self._reconcile_first()
+                self._scheduler.start(self._policies)
+                await stop.wait()
+                self._monitor.event("info", "stopping: what is under way is finished or written down")
+                self._readiness.lacks("stop", "stopping")
+                await self._scheduler.stop(DRAIN_SECONDS)
+        finally:
+            await self.web.stop()
+            await self._huawei.aclose()
+            self._closing.close()
+
+    def refuse_reload(self) -> None:
+        """SIGHUP: this version reads its policies at the start only."""
+        self._monitor.event("warning", "SIGHUP is ignored: restart the daemon to have it read its policies")
+
+    async def _sign_in(self, stop: asyncio.Event) -> bool:
+        """Try until it works; False where we are to stop before that."""
+        wait = FIRST_WAIT
+        while not stop.is_set():
+            try:
+                await self._cloud.sign_in()
+            except AccessRefused:
+                raise
+            except CloudError as error:
+                self._readiness.lacks("sign-in", f"not signed in: {error}")
+                self._monitor.event("warning", "the cloud cannot be reached; trying again", error=str(error), wait=wait)
+            else:
+                self._readiness.has("sign-in")
+                return True
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), wait)
+            wait = min(2 * wait, LONGEST_WAIT)
+        return False
+
+    async def _reconcile_first(self) -> None:
+        """What an earlier process left open comes before any new decision."""
+        try:
+            await self._reconciler.run_once()
+        except AutoscalerError as error:
+            self._monitor.event("error", "operations of an earlier run could not be followed yet", error=str(error))
+
+
+def connection_of(cloud: settings_module.CloudSettings) -> connection.Connection:
+    """The settings of the cloud as its client wants them."""
+    return connection.Connection(
+        region=cloud.region,
+        credentials=_credentials(cloud),
+        dialect=connection.Dialect(cloud.dialect.value),
+        ddm_api=connection.DdmApi(cloud.ddm_api.value),
+        project_id=cloud.project_id,
+        endpoints=connection.Endpoints(
+            iam=cloud.endpoints.iam,
+            ddm=cloud.endpoints.ddm,
+            cloud_eye=cloud.endpoints.cloud_eye,
+            rds=cloud.endpoints.rds,
+        ),
+        proxy=_open(cloud.proxy),
+        ca_file=None if cloud.ca_file is None else str(cloud.ca_file),
+    )
+
+
+def _credentials(cloud: settings_module.CloudSettings) -> connection.Credentials:
+    if cloud.credentials is settings_module.CredentialKind.PASSWORD:
+        return connection.Password(_told(cloud.username), _told(cloud.password), _told(cloud.domain))
+    if cloud.credentials is settings_module.CredentialKind.ACCESS_KEY:
+        return connection.AccessKey(_told(cloud.access_key), _told(cloud.secret_key), _open(cloud.security_token))
+    return connection.Agency()
+
+
+def _told(secret: SecretStr | None) -> str:
+    return "" if secret is None else secret.get_secret_value()
+
+
+def _open(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()
+
+
+def setup_of(settings: settings_module.Settings, policies: Sequence[Policy]) -> Setup:
+    """What the settings and policy files say, as the daemon is told."""
+    return Setup(
+        connection=connection_of(settings.cloud),
+        policies=tuple(policies),
+        store=settings.store,
+        host=settings.listen_host,
+        port=settings.listen_port,
+        token=settings.token,
+        ceiling=Mode(settings.mode_ceiling.value),
+        shown=settings.masked(),
+    )
+
+
+def secrets_of(settings: settings_module.Settings) -> tuple[str, ...]:
+    """Every secret that the settings hold, so that the log can mask them wherever they might turn up."""
+    cloud = settings.cloud
+    held = (cloud.password, cloud.secret_key, cloud.security_token, cloud.proxy, settings.token)
+    return tuple(secret.get_secret_value() for secret in held if secret is not None)
+
+
+async def until_signal(daemon: Daemon) -> None:
+    """Run until SIGTERM or SIGINT; SIGHUP is answered with a warning, since policies are read at the start only."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, daemon.refuse_reload)
+    await daemon.run(stop)
