@@ -176,8 +176,8 @@ class _Rule:
         written = self.draft.tree.at("max_metric_age") if own is None else None
         place = written.place if written is not None else self.place("max_metric_age")
         yield place.problem(
-            f"{quantities.write_duration(age)} is shorter than two periods of rule {self.keys.name!r}'s metric, which "
-            f"would always be stale; {quantities.write_duration(2 * period)} or more"
+            f"{quantities.write_duration(age)} is shorter than two periods of the metric of rule {self.keys.name!r}, "
+            f"which would often be stale; {quantities.write_duration(2 * period)} or more"
         )
 
     def _statistic(self, cloud: CloudKind) -> Problems:

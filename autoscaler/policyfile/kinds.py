@@ -1,5 +1,6 @@
 """The kinds of value that a policy file holds: each reads one written form, and describes it to the JSON Schema."""
 
+import re
 from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Any
@@ -118,3 +119,17 @@ Name = Annotated[
 
 TARGET_NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
 """What can stand in a label and in an address as it is."""
+
+
+def target_name(text: str) -> str:
+    """The name of a target.
+
+    Raises:
+        ValueError: it holds what a name may not.
+    """
+    if not re.fullmatch(TARGET_NAME_PATTERN, text):
+        raise ValueError(
+            f"{quantities.shown(text)} is no name for a target; it begins with a letter or digit and goes on with "
+            f"letters, digits, dots, dashes and underscores, {_LONGEST_NAME} at most"
+        )
+    return text

@@ -10,7 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from autoscaler.core.policy import Cooldown, OnMissing, Statistic
 from autoscaler.core.target import Mode
@@ -74,6 +74,8 @@ class MetricKeys(shape.Keys):
 
 
 def _full_metric(value: Any) -> Any:
+    if not isinstance(value, str | dict):
+        raise ValueError(f"{value!r} is not allowed; it must be the name of a metric, or a mapping")  # noqa: TRY004 - pydantic collects only ValueErrors
     return {"name": value} if isinstance(value, str) else value
 
 
@@ -294,7 +296,9 @@ class TargetKeys(DefaultKeys):
     )
 
 
-TargetName = Annotated[str, StringConstraints(pattern=kinds.TARGET_NAME_PATTERN)]
+TargetName = Annotated[
+    str, AfterValidator(kinds.target_name), WithJsonSchema({"type": "string", "pattern": kinds.TARGET_NAME_PATTERN})
+]
 
 
 class PolicyFileKeys(shape.Keys):

@@ -1,5 +1,6 @@
 """From a configuration file, secret files and variables to settings, or to everything that is wrong with them."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -141,7 +142,7 @@ def _in_order(problems: list[errors.Problem]) -> list[errors.Problem]:
 
 def _settings(file: Path, keys: ConfigKeys, merged: Node, warnings: tuple[str, ...]) -> Settings:
     folder = file.parent.absolute()
-    store_file = folder / written.store_file(keys.store)
+    store_file = Path(os.path.normpath(folder / written.store_file(keys.store)))
     host, port = written.listen(keys.server.listen)
     return Settings(
         file=file,

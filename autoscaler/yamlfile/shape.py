@@ -11,6 +11,9 @@ from autoscaler import errors
 from autoscaler.yamlfile import quantities
 from autoscaler.yamlfile.node import Node
 
+_KEY = "[key]"
+"""How pydantic names a key, rather than the value under it."""
+
 Location = tuple[str | int, ...]
 
 
@@ -36,10 +39,16 @@ def problems(invalid: ValidationError, model: type[BaseModel], tree: Node) -> It
         owner = _model_at(model, error["loc"][:-1])
         if error["type"] == "extra_forbidden":
             yield where.key.problem(unknown_key(str(error["loc"][-1]), owner))
+        elif error["loc"][-1:] == (_KEY,):
+            yield where.key.problem(_sentence(error))
         elif missing is not None:
             yield where.key.below(missing).problem(f"is missing; {_purpose(owner, missing)}")
         else:
-            if owner is not None and issubclass(owner, Keys) and error["loc"][-1] in owner.secrets:
+            if (
+                owner is not None
+                and issubclass(owner, Keys)
+                and owner.secrets.intersection(map(str, error["loc"][-1:]))
+            ):
                 error["input"] = "***"
             kind = where.child("type") if error["type"] == "union_tag_invalid" else None
             yield (kind or where).place.problem(_refused_type(model, error) or _sentence(error))
@@ -56,7 +65,7 @@ def locate(tree: Node, location: Iterable[str | int]) -> tuple[Node, str | None]
     node, missing = tree, None
     for step in location:
         child = node.child(step)
-        missing = str(step) if child is None and isinstance(node.value, Mapping) else None
+        missing = str(step) if child is None and isinstance(node.value, Mapping) and step != _KEY else None
         node = child if child is not None else node
     return node, missing
 

@@ -1,0 +1,603 @@
+"""What a policy file may not hold: every row is one mistake and exactly what is said about it."""
+
+# ruff: noqa: E501 - a message stands on one line, as it is printed
+
+import textwrap
+
+import pytest
+
+from autoscaler import errors, policyfile
+
+HEAD = "targets:\n  orders:\n    instance_id: a\n    nodes: {min: 2, max: 8}\n"
+"""Lines 1 to 4 of each file of the first and third table; the mistake begins in line 5, column 5."""
+
+IN_A_TARGET = {
+    "an unknown key names the nearest known one": (
+        "intervall: 5m",
+        (
+            "5:5: targets.orders.intervall: is not a key here, did you mean interval?; allowed: mode, interval, nodes, rules, cooldown, scale_in_stabilization, limits, on_missing_metric, max_metric_age, warm_up, guards, flavor_id, zones, subnet_id, auto_pay, instance_id, group_id",
+        ),
+    ),
+    "an unknown key with nothing near lists what is allowed": (
+        "nodes2: {}\nguards: {zzz: 1}",
+        (
+            "5:5: targets.orders.nodes2: is not a key here, did you mean nodes?; allowed: mode, interval, nodes, rules, cooldown, scale_in_stabilization, limits, on_missing_metric, max_metric_age, warm_up, guards, flavor_id, zones, subnet_id, auto_pay, instance_id, group_id",
+            "6:14: targets.orders.guards.zzz: is not a key here; allowed: data_nodes",
+        ),
+    ),
+    "a bare number is no duration": (
+        "interval: 60",
+        ("5:15: targets.orders.interval: 60 is no duration; write one as 90s, 5m, 2h, 21d or 1h30m",),
+    ),
+    "an ISO duration is no duration": (
+        "interval: PT5M",
+        ("5:15: targets.orders.interval: 'PT5M' is no duration; write one as 90s, 5m, 2h, 21d or 1h30m",),
+    ),
+    "a fraction is no duration": (
+        "interval: 1.5h",
+        ("5:15: targets.orders.interval: '1.5h' is no duration; write one as 90s, 5m, 2h, 21d or 1h30m",),
+    ),
+    "units out of order are no duration": (
+        "interval: 30m1h",
+        ("5:15: targets.orders.interval: '30m1h' is no duration; write one as 90s, 5m, 2h, 21d or 1h30m",),
+    ),
+    "an empty duration": (
+        "interval: ''",
+        ("5:15: targets.orders.interval: '' is no duration; write one as 90s, 5m, 2h, 21d or 1h30m",),
+    ),
+    "an interval of nothing": (
+        "interval: 0s",
+        ("5:15: targets.orders.interval: 0s is not allowed; an interval is 1s to 24h",),
+    ),
+    "a negative cooldown": (
+        "cooldown: {out: -5m}",
+        ("5:21: targets.orders.cooldown.out: '-5m' is no duration; write one as 90s, 5m, 2h, 21d or 1h30m",),
+    ),
+    "a cooldown of a number": (
+        "cooldown: {in: 30}",
+        ("5:20: targets.orders.cooldown.in: 30 is no duration; write one as 90s, 5m, 2h, 21d or 1h30m",),
+    ),
+    "an unknown cooldown": (
+        "cooldown: {up: 5m}",
+        ("5:16: targets.orders.cooldown.up: is not a key here; allowed: out, in, failed",),
+    ),
+    "a cooldown that is no mapping": (
+        "cooldown: 5m",
+        ("5:15: targets.orders.cooldown: '5m' is not allowed; it must be a mapping of keys",),
+    ),
+    "a cooldown longer than a year": (
+        "cooldown: {failed: 400d}",
+        ("5:24: targets.orders.cooldown.failed: is longer than 366d; write a shorter span",),
+    ),
+    "a wrong mode": (
+        "mode: enforced",
+        (
+            "5:11: targets.orders.mode: 'enforced' is not allowed, did you mean enforce?; allowed: observe, enforce, out_only, off",
+        ),
+    ),
+    "a mode of YAML 1.1 stays a word": (
+        "mode: yes",
+        ("5:11: targets.orders.mode: 'yes' is not allowed; allowed: observe, enforce, out_only, off",),
+    ),
+    "a wrong on_missing_metric": (
+        "on_missing_metric: scale",
+        ("5:24: targets.orders.on_missing_metric: 'scale' is not allowed; allowed: hold, ignore, out",),
+    ),
+    "auto_pay as a word": (
+        "auto_pay: yes",
+        ("5:15: targets.orders.auto_pay: 'yes' is not allowed; it must be true or false",),
+    ),
+    "zones as one word": (
+        "zones: eu-de-01",
+        ("5:12: targets.orders.zones: 'eu-de-01' is not allowed; it must be a list",),
+    ),
+    "an id that is a number": (
+        "group_id: 12",
+        ("5:15: targets.orders.group_id: 12 is not allowed; it must be a text, so put it in quotes",),
+    ),
+    "an id with a slash": (
+        "flavor_id: a/b",
+        ("5:16: targets.orders.flavor_id: 'a/b' is no id; it is not empty and holds no space, /, ?, # or %",),
+    ),
+    "an empty id": (
+        "flavor_id: ''",
+        ("5:16: targets.orders.flavor_id: '' is no id; it is not empty and holds no space, /, ?, # or %",),
+    ),
+    "limits of nothing": (
+        "limits: {add: 0}",
+        (
+            "5:19: targets.orders.limits.add: 0 is not allowed; it must be a whole number, 1 or more, or a share such as 50%",
+        ),
+    ),
+    "limits below nothing": (
+        "limits: {remove: -1}",
+        (
+            "5:22: targets.orders.limits.remove: -1 is not allowed; it must be a whole number, 1 or more, or a share such as 50%",
+        ),
+    ),
+    "limits as a fraction": (
+        "limits: {added_per_day: 1.5}",
+        ("5:29: targets.orders.limits.added_per_day: 1.5 is not allowed; it must be a whole number, 1 or more",),
+    ),
+    "limits of no percentage": (
+        "limits: {add: 50 %}",
+        ("5:19: targets.orders.limits.add: '50 %' is no percentage; write one as 10% or 12.5%",),
+    ),
+    "limits of zero per cent": (
+        "limits: {add: 0%}",
+        ("5:19: targets.orders.limits.add: 0% is nothing; write a share such as 50%, or a whole number of nodes",),
+    ),
+    "limits that remove more than all": (
+        "limits: {remove: 120%}",
+        ("5:22: targets.orders.limits.remove: 120% is more than there is; at most 100% can be removed",),
+    ),
+    "a daily limit as a percentage": (
+        "limits: {added_per_day: 50%}",
+        ("5:29: targets.orders.limits.added_per_day: '50%' is not allowed; it must be a whole number, 1 or more",),
+    ),
+    "a limit of a later kind": (
+        "limits: {nodes: 200}",
+        ("5:14: targets.orders.limits.nodes: is not a key here; allowed: add, remove, added_per_day, actions_per_day",),
+    ),
+    "blackouts are refused by name": (
+        "guards: {blackout: []}",
+        (
+            "5:14: targets.orders.guards.blackout: guards.blackout is not in this version of the autoscaler; take it out",
+        ),
+    ),
+    "the breaker is refused by name": (
+        "guards: {breaker: {failures: 3}}",
+        ("5:14: targets.orders.guards.breaker: guards.breaker is not in this version of the autoscaler; take it out",),
+    ),
+    "the bottleneck guard is refused by name": (
+        "guards: {data_nodes: {max_cpu: 85}}",
+        (
+            "5:27: targets.orders.guards.data_nodes.max_cpu: guards.data_nodes.max_cpu is not in this version of the autoscaler; take it out",
+        ),
+    ),
+    "data_nodes.available as a number": (
+        "guards: {data_nodes: {available: 1}}",
+        ("5:38: targets.orders.guards.data_nodes.available: 1 is not allowed; it must be true or false",),
+    ),
+    "fleet limits in a target are refused by name": (
+        "fleet: {}",
+        ("5:5: targets.orders.fleet: fleet limits and budgets are not in this version of the autoscaler; take it out",),
+    ),
+    "rules that are no list": (
+        "rules: {cpu: 1}",
+        ("5:12: targets.orders.rules: a mapping is not allowed; it must be a list",),
+    ),
+    "a rule that is no mapping": (
+        "rules: [cpu]",
+        ("5:13: targets.orders.rules[0]: 'cpu' is not allowed; it must be a mapping of keys",),
+    ),
+    "a rule without a type": (
+        "rules: [{name: cpu, metric: ddm_cpu_util}]",
+        ("5:13: targets.orders.rules[0]: has no type; give it one",),
+    ),
+    "a rule of an unknown type": (
+        "rules: [{name: cpu, type: thresold}]",
+        (
+            "5:31: targets.orders.rules[0].type: 'thresold' is not a type, did you mean threshold?; allowed: threshold, target_tracking",
+        ),
+    ),
+    "schedule rules are refused by name": (
+        "rules: [{name: day, type: schedule, cron: '0 8 * * *'}]",
+        (
+            "5:31: targets.orders.rules[0].type: schedule rules are not in this version of the autoscaler; take it out; allowed: threshold, target_tracking",
+        ),
+    ),
+    "forecast rules are refused by name": (
+        "rules: [{name: day, type: forecast, metric: ddm_cpu_util}]",
+        (
+            "5:31: targets.orders.rules[0].type: forecast rules are not in this version of the autoscaler; take it out; allowed: threshold, target_tracking",
+        ),
+    ),
+    "a rule without a name": (
+        "rules: [{type: target_tracking, metric: ddm_cpu_util, target: 60}]",
+        (
+            "5:13: targets.orders.rules[0].name: is missing; it says: the rule's name in records, metrics and explanations; once per target",
+        ),
+    ),
+    "a rule with an empty name": (
+        "rules: [{name: '', type: target_tracking, metric: ddm_cpu_util, target: 60}]",
+        ("5:20: targets.orders.rules[0].name: '' is no name; it is a text of 1 to 63 characters",),
+    ),
+    "a rule without a metric": (
+        "rules: [{name: cpu, type: target_tracking, target: 60}]",
+        (
+            "5:13: targets.orders.rules[0].metric: is missing; it says: the metric: a Cloud Eye name such as ddm_cpu_util, or a mapping",
+        ),
+    ),
+    "two rules of one name": (
+        "rules:\n  - {name: a, type: target_tracking, metric: ddm_cpu_util, target: 60}\n  - {name: a, type: target_tracking, metric: ddm_mem_util, target: 60}",
+        ("7:16: targets.orders.rules[1].name: a rule named 'a' stands at p.yaml:6:16; give each its own name",),
+    ),
+    "a rule mode that only targets have": (
+        "rules: [{name: t, type: target_tracking, metric: ddm_cpu_util, target: 60, mode: out_only}]",
+        ("5:86: targets.orders.rules[0].mode: 'out_only' is not allowed; allowed: enforce, observe",),
+    ),
+    "an unknown metric names the nearest known one": (
+        "rules: [{name: t, type: target_tracking, metric: ddm_cpu_utl, target: 60}]",
+        (
+            "5:54: targets.orders.rules[0].metric: 'ddm_cpu_utl' is not a metric of SYS.DDMS, did you mean ddm_cpu_util?",
+        ),
+    ),
+    "a metric of another source is refused by name": (
+        "rules: [{name: t, type: target_tracking, metric: {name: ddm_cpu_util, source: prom}, target: 60}]",
+        (
+            "5:83: targets.orders.rules[0].metric.source: 'prom': metric sources other than cloud_eye are not in this version of the autoscaler; take it out, or write cloud_eye",
+        ),
+    ),
+    "a metric by a query is refused by name": (
+        "rules: [{name: t, type: target_tracking, metric: {name: ddm_cpu_util, query: up}, target: 60}]",
+        (
+            "5:75: targets.orders.rules[0].metric.query: metrics by a query (PromQL) are not in this version of the autoscaler; take it out, and name a Cloud Eye metric",
+        ),
+    ),
+    "a metric without a name": (
+        "rules: [{name: t, type: target_tracking, metric: {period: 1m}, target: 60}]",
+        (
+            "5:46: targets.orders.rules[0].metric.name: is missing; it says: name of the metric in namespace SYS.DDMS, such as ddm_cpu_util",
+        ),
+    ),
+    "a metric that is a number": (
+        "rules: [{name: t, type: target_tracking, metric: 12, target: 60}]",
+        ("5:54: targets.orders.rules[0].metric: 12 is not allowed; it must be the name of a metric, or a mapping",),
+    ),
+    "a wrong statistic": (
+        "rules: [{name: t, type: target_tracking, metric: {name: ddm_cpu_util, statistic: mean}, target: 60}]",
+        (
+            "5:86: targets.orders.rules[0].metric.statistic: 'mean' is not allowed; allowed: average, max, min, sum, variance",
+        ),
+    ),
+    "a wrong fold": (
+        "rules: [{name: t, type: target_tracking, metric: {name: ddm_cpu_util, across_nodes: p100}, target: 60}]",
+        (
+            "5:89: targets.orders.rules[0].metric.across_nodes: 'p100' is not allowed; allowed: mean, max, min, sum, p50 to p99",
+        ),
+    ),
+    "a period that Cloud Eye does not have": (
+        "rules: [{name: t, type: target_tracking, metric: {name: ddm_cpu_util, period: 2m}, target: 60}]",
+        (
+            "5:83: targets.orders.rules[0].metric.period: 2m is not a period of Cloud Eye; allowed: 1m, 5m, 20m, 1h, 4h, 1d",
+        ),
+    ),
+    "a written interval shorter than the period": (
+        "interval: 1m\nrules: [{name: t, type: target_tracking, metric: {name: ddm_cpu_util, period: 5m}, target: 60}]",
+        (
+            "5:15: targets.orders.interval: the interval 1m is shorter than the period 5m of rule 't'; decide every 5m or less often",
+        ),
+    ),
+    "the built-in interval shorter than the period": (
+        "rules: [{name: t, type: target_tracking, metric: {name: ddm_cpu_util, period: 5m}, target: 60}]",
+        (
+            "5:83: targets.orders.rules[0].metric.period: the interval 1m is shorter than the period 5m of rule 't'; decide every 5m or less often",
+        ),
+    ),
+    "an age under two periods": (
+        "interval: 20m\nrules: [{name: t, type: target_tracking, metric: {name: ddm_cpu_util, period: 20m}, target: 60}]",
+        (
+            "6:13: targets.orders.rules[0].max_metric_age: 15m is shorter than two periods of the metric of rule 't', which would often be stale; 40m or more",
+        ),
+    ),
+    "a target's age under two periods": (
+        "max_metric_age: 90s\nrules: [{name: t, type: target_tracking, metric: ddm_cpu_util, target: 60}]",
+        (
+            "5:21: targets.orders.max_metric_age: 1m30s is shorter than two periods of the metric of rule 't', which would often be stale; 2m or more",
+        ),
+    ),
+    "a target of nothing": (
+        "rules: [{name: t, type: target_tracking, metric: ddm_cpu_util, target: 0}]",
+        (
+            "5:76: targets.orders.rules[0].target: 0 cannot be kept: ddm_cpu_util is 0 to 100 %; write more than 0, 100 or less",
+        ),
+    ),
+    "a target beyond the metric's range": (
+        "rules: [{name: t, type: target_tracking, metric: ddm_cpu_util, target: 120}]",
+        (
+            "5:76: targets.orders.rules[0].target: 120 cannot be kept: ddm_cpu_util is 0 to 100 %; write more than 0, 100 or less",
+        ),
+    ),
+    "a target that is a text": (
+        "rules: [{name: t, type: target_tracking, metric: ddm_cpu_util, target: high}]",
+        ("5:76: targets.orders.rules[0].target: 'high' is not allowed; it must be a number such as 75 or 62.5",),
+    ),
+    "a target that is infinite": (
+        "rules: [{name: t, type: target_tracking, metric: ddm_cpu_util, target: .inf}]",
+        ("5:76: targets.orders.rules[0].target: Infinity is not allowed; it must be a number such as 75 or 62.5",),
+    ),
+    "a target that is no number": (
+        "rules: [{name: t, type: target_tracking, metric: ddm_cpu_util, target: .nan}]",
+        ("5:76: targets.orders.rules[0].target: NaN is not allowed; it must be a number such as 75 or 62.5",),
+    ),
+    "a negative tolerance": (
+        "rules: [{name: t, type: target_tracking, metric: ddm_cpu_util, target: 60, tolerance: -10%}]",
+        ("5:91: targets.orders.rules[0].tolerance: '-10%' is no percentage; write one as 10% or 12.5%",),
+    ),
+    "a tolerance as a ratio": (
+        "rules: [{name: t, type: target_tracking, metric: ddm_cpu_util, target: 60, tolerance: 0.1}]",
+        ("5:91: targets.orders.rules[0].tolerance: 0.1 is no percentage; write one as 10% or 12.5%",),
+    ),
+    "a tolerance of all": (
+        "rules: [{name: t, type: target_tracking, metric: ddm_cpu_util, target: 60, tolerance: 100%}]",
+        ("5:91: targets.orders.rules[0].tolerance: 100% is not allowed; a tolerance is 0% or more and below 100%",),
+    ),
+    "an over shorter than the period": (
+        "rules: [{name: t, type: target_tracking, metric: ddm_cpu_util, target: 60, over: 30s}]",
+        (
+            "5:86: targets.orders.rules[0].over: 30s is not allowed; at least the metric's period 1m and at most 24h, or no over: then the newest sample decides",
+        ),
+    ),
+    "a threshold rule that tracks": (
+        "rules: [{name: cpu, type: threshold, metric: ddm_cpu_util, target: 60, out: [{above: 75, add: 1}]}]",
+        (
+            "5:64: targets.orders.rules[0].target: is not a key here; allowed: name, metric, mode, on_missing_metric, max_metric_age, type, out, in",
+        ),
+    ),
+    "a rule without steps": (
+        "rules: [{name: cpu, type: threshold, metric: ddm_cpu_util, out: []}]",
+        ("5:13: targets.orders.rules[0]: the rule has no steps, so it never acts; give it steps under out or in",),
+    ),
+    "a step without a threshold": (
+        "rules: [{name: cpu, type: threshold, metric: ddm_cpu_util, out: [{add: 1}]}]",
+        (
+            "5:70: targets.orders.rules[0].out[0].above: is missing; it says: the step holds while the value is strictly above this number",
+        ),
+    ),
+    "a step without a size": (
+        "rules: [{name: cpu, type: threshold, metric: ddm_cpu_util, out: [{above: 75}]}]",
+        (
+            "5:70: targets.orders.rules[0].out[0].add: is missing; it says: how many nodes to add: a number, or a share of the ready ones such as 50%",
+        ),
+    ),
+    "an out step with below": (
+        "rules: [{name: cpu, type: threshold, metric: ddm_cpu_util, out: [{below: 75, add: 1, above: 80}]}]",
+        ("5:71: targets.orders.rules[0].out[0].below: belongs to a step of `in`; a step of `out` has above",),
+    ),
+    "an in step with add": (
+        "rules: [{name: cpu, type: threshold, metric: ddm_cpu_util, in: [{below: 30, remove: 1, add: 1}]}]",
+        ("5:92: targets.orders.rules[0].in[0].add: belongs to a step of `out`; a step of `in` has remove",),
+    ),
+    "a step with for and datapoints": (
+        "rules: [{name: cpu, type: threshold, metric: ddm_cpu_util, out: [{above: 75, add: 1, for: 5m, datapoints: 3/5}]}]",
+        (
+            "5:111: targets.orders.rules[0].out[0].datapoints: a step has for or datapoints, not both; take one of them out",
+        ),
+    ),
+    "a for shorter than the period": (
+        "rules: [{name: cpu, type: threshold, metric: ddm_cpu_util, out: [{above: 75, add: 1, for: 30s}]}]",
+        (
+            "5:95: targets.orders.rules[0].out[0].for: 30s is not allowed; at least the metric's period 1m and at most 24h, or no for: then the newest sample decides",
+        ),
+    ),
+    "a for of more than a day": (
+        "rules: [{name: cpu, type: threshold, metric: ddm_cpu_util, out: [{above: 75, add: 1, for: 25h}]}]",
+        (
+            "5:95: targets.orders.rules[0].out[0].for: 1d1h is not allowed; at least the metric's period 1m and at most 24h, or no for: then the newest sample decides",
+        ),
+    ),
+    "datapoints the wrong way round": (
+        "rules: [{name: cpu, type: threshold, metric: ddm_cpu_util, out: [{above: 75, add: 1, datapoints: 5/3}]}]",
+        (
+            "5:102: targets.orders.rules[0].out[0].datapoints: 5/3 can never be; of N datapoints at least 1 and at most N must be beyond, as in 3/5",
+        ),
+    ),
+    "datapoints of nothing": (
+        "rules: [{name: cpu, type: threshold, metric: ddm_cpu_util, out: [{above: 75, add: 1, datapoints: 0/3}]}]",
+        (
+            "5:102: targets.orders.rules[0].out[0].datapoints: 0/3 can never be; of N datapoints at least 1 and at most N must be beyond, as in 3/5",
+        ),
+    ),
+    "datapoints as a number": (
+        "rules: [{name: cpu, type: threshold, metric: ddm_cpu_util, out: [{above: 75, add: 1, datapoints: 3}]}]",
+        (
+            "5:102: targets.orders.rules[0].out[0].datapoints: 3 is not allowed; write M/N, such as 3/5 for three of the last five",
+        ),
+    ),
+    "datapoints over more than a day": (
+        "rules: [{name: cpu, type: threshold, metric: ddm_cpu_util, out: [{above: 75, add: 1, datapoints: 3/1500}]}]",
+        ("5:102: targets.orders.rules[0].out[0].datapoints: 1500 samples of 1m are more than 24h; look at fewer",),
+    ),
+    "an above that nothing reaches": (
+        "rules: [{name: cpu, type: threshold, metric: ddm_cpu_util, out: [{above: 100, add: 1}]}]",
+        (
+            "5:78: targets.orders.rules[0].out[0].above: nothing is ever above 100: ddm_cpu_util is 0 to 100 %; write less than 100",
+        ),
+    ),
+    "an above under the range": (
+        "rules: [{name: cpu, type: threshold, metric: ddm_cpu_util, out: [{above: -1, add: 1}]}]",
+        (
+            "5:78: targets.orders.rules[0].out[0].above: -1 is always exceeded: ddm_cpu_util is 0 to 100 %; write 0 or more",
+        ),
+    ),
+    "a below that nothing reaches": (
+        "rules: [{name: cpu, type: threshold, metric: ddm_cpu_util, in: [{below: 0, remove: 1}]}]",
+        (
+            "5:77: targets.orders.rules[0].in[0].below: nothing is ever below 0: ddm_cpu_util is 0 to 100 %; write more than 0",
+        ),
+    ),
+    "a below that all reach": (
+        "rules: [{name: cpu, type: threshold, metric: ddm_cpu_util, in: [{below: 101, remove: 1}]}]",
+        (
+            "5:77: targets.orders.rules[0].in[0].below: everything is below 101: ddm_cpu_util is 0 to 100 %; write 100 or less",
+        ),
+    ),
+    "an in-threshold at the out-threshold": (
+        "rules: [{name: cpu, type: threshold, metric: ddm_cpu_util, out: [{above: 75, add: 1}, {above: 60, add: 1}], in: [{below: 60, remove: 1}]}]",
+        (
+            "5:126: targets.orders.rules[0].in[0].below: the in-threshold 60 is not below the out-threshold 60, so the group would swing; write less than 60",
+        ),
+    ),
+    "a removal of more than all": (
+        "rules: [{name: cpu, type: threshold, metric: ddm_cpu_util, in: [{below: 30, remove: 101%}]}]",
+        ("5:89: targets.orders.rules[0].in[0].remove: 101% is more than there is; at most 100% can be removed",),
+    ),
+    "an addition of half a node": (
+        "rules: [{name: cpu, type: threshold, metric: ddm_cpu_util, out: [{above: 75, add: 0.5}]}]",
+        (
+            "5:87: targets.orders.rules[0].out[0].add: 0.5 is not allowed; it must be a whole number, 1 or more, or a share such as 50%",
+        ),
+    ),
+}
+
+IN_A_FILE = {
+    "no targets": (
+        "defaults: {}\n",
+        ("1:1: targets: is missing; it says: the node groups to keep the right size, by name",),
+    ),
+    "a list": (
+        "- orders\n",
+        ("1:1: a list is not allowed; it must be a mapping of keys",),
+    ),
+    "an unknown key": (
+        "target: {}\ntargets: {}\n",
+        ("1:1: target: is not a key here, did you mean targets?; allowed: defaults, targets",),
+    ),
+    "fleet limits are refused by name": (
+        "fleet: {limits: {nodes: 200}}\ntargets: {}\n",
+        ("1:1: fleet: fleet limits and budgets are not in this version of the autoscaler; take it out",),
+    ),
+    "targets as a list": (
+        "targets: [orders]\n",
+        ("1:10: targets: a list is not allowed; it must be a mapping of keys",),
+    ),
+    "defaults of nothing": (
+        "defaults:\ntargets: {}\n",
+        ("1:10: defaults: null is not allowed; it must be a mapping of keys",),
+    ),
+    "an instance in defaults": (
+        "defaults: {instance_id: a}\ntargets: {}\n",
+        ("1:12: defaults.instance_id: belongs to one target; write it there",),
+    ),
+    "a target of nothing": (
+        "targets:\n  orders:\n",
+        ("2:10: targets.orders: null is not allowed; it must be a mapping of keys",),
+    ),
+    "a target without an instance": (
+        "targets:\n  orders: {nodes: {min: 1, max: 2}}\n",
+        ("2:3: targets.orders.instance_id: is missing; it says: id of the DDM instance (ends in in09)",),
+    ),
+    "a target without nodes": (
+        "targets:\n  orders: {instance_id: a}\n",
+        ("2:3: targets.orders.nodes: is missing; say how few and how many nodes, such as {min: 2, max: 8}",),
+    ),
+    "a target without a max": (
+        "targets:\n  orders: {instance_id: a, nodes: {min: 2}}\n",
+        ("2:28: targets.orders.nodes.max: is missing; say the most nodes, min or more",),
+    ),
+    "a min above the max": (
+        "targets:\n  orders: {instance_id: a, nodes: {min: 5, max: 2}}\n",
+        ("2:41: targets.orders.nodes.min: min 5 is above max 2; lower min or raise max",),
+    ),
+    "a min above a max from defaults": (
+        "defaults: {nodes: {max: 2}}\ntargets:\n  orders: {instance_id: a, nodes: {min: 5}}\n",
+        ("3:41: targets.orders.nodes.min: min 5 is above max 2; lower min or raise max",),
+    ),
+    "a min of nothing": (
+        "targets:\n  orders: {instance_id: a, nodes: {min: 0, max: 2}}\n",
+        ("2:41: targets.orders.nodes.min: 0 is not allowed; it must be a whole number, 1 or more",),
+    ),
+    "a min beyond what an instance can have": (
+        "targets:\n  orders: {instance_id: a, nodes: {min: 33, max: 64}}\n",
+        ("2:41: targets.orders.nodes.min: min 33 can never be; an instance has at most 32 nodes",),
+    ),
+    "a name with a space": (
+        "targets:\n  office hours: {instance_id: a, nodes: {min: 1, max: 2}}\n",
+        (
+            "2:3: targets.office hours: 'office hours' is no name for a target; it begins with a letter or digit and goes on with letters, digits, dots, dashes and underscores, 63 at most",
+        ),
+    ),
+    "an error in defaults is told once, where it stands": (
+        "defaults: {cooldown: {out: 10}}\ntargets:\n  a: {instance_id: a, nodes: {min: 1, max: 2}}\n  b: {instance_id: b, nodes: {min: 1, max: 2}}\n",
+        ("1:28: defaults.cooldown.out: 10 is no duration; write one as 90s, 5m, 2h, 21d or 1h30m",),
+    ),
+    "a group twice names both places": (
+        "targets:\n  a: {instance_id: i, group_id: g, nodes: {min: 1, max: 2}}\n  b: {instance_id: i, group_id: g, nodes: {min: 1, max: 2}}\n",
+        ("3:3: targets.b: the same instance and group as the target at p.yaml:2:3; keep one of them",),
+    ),
+    "an instance twice without a group": (
+        "targets:\n  a: {instance_id: i, nodes: {min: 1, max: 2}}\n  b: {instance_id: i, group_id: g, nodes: {min: 1, max: 2}}\n",
+        (
+            "2:3: targets.a.group_id: is missing; two targets of one instance each need it (the other stands at p.yaml:3:3)",
+        ),
+    ),
+    "a target twice is a key twice": (
+        "targets:\n  a: {instance_id: i, nodes: {min: 1, max: 2}}\n  a: {instance_id: j, nodes: {min: 1, max: 2}}\n",
+        ("3:3: targets.a: is here twice, first at p.yaml:2:3; keep one of them",),
+    ),
+    "all errors at once": (
+        "targets:\n  a: {instance_id: i, nodes: {min: 3, max: 2}, mode: on, rules: [{name: x, type: threshold, metric: ddm_cpu, out: [{above: 75, add: 0}, {above: 80, add: 1, for: 10s}]}]}\n  b: {instance_id: j, interval: 5}\n",
+        (
+            "2:36: targets.a.nodes.min: min 3 is above max 2; lower min or raise max",
+            "2:54: targets.a.mode: 'on' is not allowed; allowed: observe, enforce, out_only, off",
+            "2:101: targets.a.rules[0].metric: 'ddm_cpu' is not a metric of SYS.DDMS, did you mean ddm_cpu_util?",
+            "2:133: targets.a.rules[0].out[0].add: 0 is not allowed; it must be a whole number, 1 or more, or a share such as 50%",
+            "2:162: targets.a.rules[0].out[1].for: 10s is not allowed; at least the metric's period 1m and at most 24h, or no for: then the newest sample decides",
+            "3:3: targets.b.nodes: is missing; say how few and how many nodes, such as {min: 2, max: 8}",
+            "3:33: targets.b.interval: 5 is no duration; write one as 90s, 5m, 2h, 21d or 1h30m",
+        ),
+    ),
+}
+
+FOR_A_CLOUD = {
+    "v2 without a flavor": (
+        policyfile.CloudKind(dialect="huawei", ddm_api="v2"),
+        "",
+        (
+            "2:3: targets.orders.flavor_id: is missing; the v2 API needs the id of the group's node flavor (or set cloud.ddm_api: v3)",
+        ),
+    ),
+    "v2 with zones": (
+        policyfile.CloudKind(dialect="huawei", ddm_api="v2"),
+        "flavor_id: f\nzones: [a]",
+        ("6:12: targets.orders.zones: the v2 API cannot choose zones; take it out, or set cloud.ddm_api: v3",),
+    ),
+    "v2 with a subnet": (
+        policyfile.CloudKind(dialect="huawei", ddm_api="v2"),
+        "flavor_id: f\nsubnet_id: s",
+        ("6:16: targets.orders.subnet_id: the v2 API cannot choose subnet_id; take it out, or set cloud.ddm_api: v3",),
+    ),
+    "otc with auto_pay": (
+        policyfile.CloudKind(dialect="otc", ddm_api="v3"),
+        "auto_pay: true",
+        ("5:15: targets.orders.auto_pay: otc has no prepaid instances to pay for; take it out",),
+    ),
+    "otc has raw points only at one minute": (
+        policyfile.CloudKind(dialect="otc", ddm_api="v3"),
+        "rules: [{name: t, type: target_tracking, metric: {name: ddm_cpu_util, statistic: max}, target: 60}]",
+        (
+            "5:86: targets.orders.rules[0].metric.statistic: at otc Cloud Eye has only raw points at a period of 1m, so max needs a period of 5m or longer",
+        ),
+    ),
+}
+
+
+def told(text: str, cloud: policyfile.CloudKind | None = None) -> list[str]:
+    with pytest.raises(errors.BadConfig) as refused:
+        policyfile.parse(text, "p.yaml", cloud=cloud)
+    return [line.removeprefix("p.yaml:") for line in str(refused.value).splitlines()]
+
+
+def under_target(text: str) -> str:
+    return HEAD + textwrap.indent(text, "    ") + "\n"
+
+
+@pytest.mark.parametrize(("text", "expected"), IN_A_TARGET.values(), ids=IN_A_TARGET)
+def test_a_mistake_in_a_target_is_told_with_its_place_and_what_is_allowed(text, expected):
+    assert told(under_target(text)) == list(expected)
+
+
+@pytest.mark.parametrize(("text", "expected"), IN_A_FILE.values(), ids=IN_A_FILE)
+def test_a_mistake_in_a_file_is_told_with_its_place_and_what_is_allowed(text, expected):
+    assert told(text) == list(expected)
+
+
+@pytest.mark.parametrize(("cloud", "text", "expected"), FOR_A_CLOUD.values(), ids=FOR_A_CLOUD)
+def test_what_the_cloud_cannot_do_is_told_where_the_cloud_is_known(cloud, text, expected):
+    assert told(under_target(text), cloud) == list(expected)
+
+
+@pytest.mark.parametrize(("cloud", "text", "expected"), FOR_A_CLOUD.values(), ids=FOR_A_CLOUD)
+def test_what_the_cloud_cannot_do_is_not_told_where_the_cloud_is_not_known(cloud, text, expected):
+    assert policyfile.parse(under_target(text), "p.yaml")
