@@ -17,7 +17,7 @@ from autoscaler.settings.keys import USUAL_POLICY_FILES, CloudKeys, ConfigKeys, 
 from autoscaler.settings.values import SECRET_NAMES, CloudSettings, EndpointSettings, PolicyPattern, Settings
 from autoscaler.yamlfile import node, reader, shape
 from autoscaler.yamlfile import schema as json_schema
-from autoscaler.yamlfile.node import Node, Place
+from autoscaler.yamlfile.node import Node
 
 Word = TypeVar("Word", bound=StrEnum)
 
@@ -111,9 +111,9 @@ def _read(file: Path) -> tuple[Node, list[errors.Problem]]:
     """The YAML as a tree, without the secrets that do not belong there, and a problem for each of those."""
     tree = reader.read(file)
     if not isinstance(tree.value, Mapping):
-        nothing = Place(str(file))
-        message = "the file must hold a mapping of keys, such as cloud: {region: eu-de}"
-        return Node({}, nothing, nothing), [tree.place.problem(message)]
+        raise errors.BadConfig(
+            [tree.place.problem("the file must hold a mapping of keys, such as cloud: {region: eu-de}")]
+        )
     return misplaced.taken_out(tree)
 
 

@@ -110,14 +110,17 @@ def _take(found: Found, name: str, text: str, *, place: Place, under: Node) -> N
         found.problems.append(place.problem('is not JSON, as a list or mapping must be; such as ["policies/*.yaml"]'))
         return
     for depth in range(len(keys) - 1, 0, -1):
-        above = _mapping_place(under, keys[:depth])
-        value = Node({keys[depth]: value}, above, above)
+        value = _holding(keys[depth], value, under, above=keys[:depth])
     found.tree = node.merge(found.tree, Node({keys[0]: value}, found.tree.place, found.tree.key))
 
 
-def _mapping_place(under: Node, keys: tuple[str, ...]) -> Place:
-    written = under.at(*keys)
-    return written.place if written is not None else under.place.below(".".join(keys))
+def _holding(key: str, value: Node, under: Node, *, above: tuple[str, ...]) -> Node:
+    """A mapping around one value; it stands where the YAML has it, as that is where the rest of it is looked for."""
+    written = under.at(*above)
+    if written is not None:
+        return Node({key: value}, written.place, written.key)
+    place = under.place.below(".".join(above))
+    return Node({key: value}, place, place)
 
 
 def _meaningless(name: str, keys: tuple[str, ...]) -> str:

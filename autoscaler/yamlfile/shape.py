@@ -142,6 +142,7 @@ _SENTENCES: dict[str, Callable[[Any], str]] = {
     "dict_type": _must_be("a mapping of keys"),
     "model_type": _must_be("a mapping of keys"),
     "model_attributes_type": _must_be("a mapping of keys"),
+    "too_short": lambda _: "is empty; name at least one file",
     "string_too_short": lambda _: "is empty; write a text or leave the key out",
 }
 
