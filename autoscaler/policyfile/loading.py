@@ -1,6 +1,6 @@
 """Policy files into policies: all files at once, all errors at once."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,31 +72,29 @@ def _in_order(problems: Iterable[errors.Problem]) -> list[errors.Problem]:
 def _told_twice(drafts: Sequence[Draft]) -> Iterator[errors.Problem]:
     """Names, and groups, that stand in two places."""
     names: dict[str, Place] = {}
-    groups: dict[tuple[str, str | None], Place] = {}
+    instances: dict[str, dict[str | None, Place]] = {}
     for one in drafts:
         place = one.tree.key
         if one.name in names:
             yield place.problem(f"a target named {one.name} stands at {names[one.name]}; give each its own name")
         names.setdefault(one.name, place)
-        if not one.is_whole("instance_id") or one.tree.at("instance_id") is None or not one.is_whole("group_id"):
-            continue
-        yield from _same_group(one, groups)
-        groups.setdefault((one.keys.instance_id, one.keys.group_id), place)
+        if one.is_whole("instance_id") and one.tree.at("instance_id") is not None and one.is_whole("group_id"):
+            groups = instances.setdefault(one.keys.instance_id, {})
+            yield from _same_group(one, groups)
+            groups.setdefault(one.keys.group_id, place)
 
 
-def _same_group(one: Draft, groups: dict[tuple[str, str | None], Place]) -> Iterator[errors.Problem]:
-    instance_id, group_id = one.keys.instance_id, one.keys.group_id
-    if (instance_id, group_id) in groups:
-        yield one.tree.key.problem(
-            f"the same instance and group as the target at {groups[instance_id, group_id]}; keep one of them"
-        )
+def _same_group(one: Draft, groups: Mapping[str | None, Place]) -> Iterator[errors.Problem]:
+    """`groups` are those of the same instance that stand before this one."""
+    place, group_id = one.tree.key, one.keys.group_id
+    if group_id in groups:
+        yield place.problem(f"the same instance and group as the target at {groups[group_id]}; keep one of them")
         return
-    for (other_instance, other_group), place in groups.items():
-        if other_instance == instance_id and (other_group is None or group_id is None):
-            lacking = one.tree.key if group_id is None else place
+    for other_group, other in groups.items():
+        if other_group is None or group_id is None:
+            lacking, having = (place, other) if group_id is None else (other, place)
             yield lacking.below("group_id").problem(
-                f"is missing; two targets of one instance each need it (the other stands at "
-                f"{place if group_id is None else one.tree.key})"
+                f"is missing; two targets of one instance each need it (the other stands at {having})"
             )
 
 
