@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -103,7 +104,7 @@ async def serve():
     started: list[asyncio.Server] = []
     open_writers: list[asyncio.StreamWriter] = []
 
-    async def start(behave: Behaviour) -> Server:
+    async def start(behave: Behaviour, *, tls: ssl.SSLContext | None = None) -> Server:
         server = Server()
 
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -116,9 +117,9 @@ async def serve():
             finally:
                 writer.close()
 
-        listening = await asyncio.start_server(connected, "127.0.0.1", 0)
+        listening = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
         started.append(listening)
-        server.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+        server.url = f"{'https' if tls else 'http'}://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
         return server
 
     yield start

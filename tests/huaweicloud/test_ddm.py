@@ -386,6 +386,16 @@ async def test_flavors_are_paged_by_the_longest_architecture(route, client):
     assert "engine_version=3.1.0.8" in server.requests[-1].target
 
 
+async def test_half_a_page_of_flavors_is_an_error_not_an_unknown_flavor(route, client):
+    listed = flavor_list(BIG)
+    listed["flavor_groups"][0]["total"] = 2
+    server = await route(Ddm(instance=instance([node("a")]), instance_groups=GROUP_LIST, flavors=listed))
+    cloud = client(server.url).cloud
+    snapshot = (await cloud.describe([TARGET]))["orders"]
+    with pytest.raises(errors.Unreadable):
+        await cloud.offer(TARGET, snapshot)
+
+
 async def test_an_api_without_groups_still_makes_an_offer(route, client):
     server = await route(Ddm(instance=instance([node("a", "")]), flavors=flavor_list(flavor(FLAVOR))))
     cloud = client(server.url).cloud

@@ -263,8 +263,12 @@ async def test_a_cancelled_read_frees_its_place(serve, client):
     assert await read(made) == ()
 
 
-async def test_calls_and_the_clocks_difference_are_reported(route, client, monitor):
-    date = "Mon, 23 Nov 2026 10:10:00 GMT"
+SKEWS = [("10:10:00", 600.0), ("09:50:00", -599.0), ("10:00:00", 0.0), ("09:59:59", 0.0)]
+
+
+@pytest.mark.parametrize(("at", "seconds"), SKEWS, ids=["ahead", "behind", "equal", "equal, cut to the second"])
+async def test_calls_and_the_clocks_difference_are_reported(route, client, monitor, at, seconds):
+    date = f"Mon, 23 Nov 2026 {at} GMT"
     server = await route(lambda _: http(200, NO_JOBS, Date=date))
 
     class Stopped(clock.SystemClock):
@@ -275,8 +279,8 @@ async def test_calls_and_the_clocks_difference_are_reported(route, client, monit
     assert made.cloud.skew is None
     await read(made)
     assert monitor.calls == [("ddm", "list_jobs", "200")]
-    assert monitor.skews == [600.0]
-    assert made.cloud.skew == timedelta(minutes=10)
+    assert monitor.skews == [seconds]
+    assert made.cloud.skew == timedelta(seconds=seconds)
 
 
 async def test_a_date_within_the_call_is_no_skew(route, client):
