@@ -7,9 +7,12 @@ never sees a clock: `now` is an argument there.
 
 import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol, Self
+
+from autoscaler.errors import BadConfig, Problem
 
 
 class Clock(Protocol):
@@ -76,6 +79,25 @@ class SystemClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+
+VARIABLE = "AUTOSCALER_CLOCK"
+"""Lets two processes, such as the daemon and an emulated cloud, live in the same faster time."""
+
+
+def from_environment(environ: Mapping[str, str], default: SystemClock) -> SystemClock:
+    """The clock that the environment names, else `default`.
+
+    Raises:
+        BadConfig: the variable is not START@N.
+    """
+    told = environ.get(VARIABLE)
+    if told is None:
+        return default
+    try:
+        return SystemClock.parse(told)
+    except ValueError as error:
+        raise BadConfig([Problem("environment", 0, 0, VARIABLE, str(error))]) from error
 
 
 def real_seconds(clock: Clock, span: timedelta) -> float:

@@ -9,7 +9,7 @@ first sign-in. A cloud that cannot be reached leaves it not ready and trying aga
 import asyncio
 import contextlib
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -124,8 +124,8 @@ class Daemon:
             )
             self._closing = opened.pop_all()
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop`; then drain.
+    async def run(self, stop: asyncio.Event, *, before_close: Callable[[], None] = lambda: None) -> None:
+        """Work until `stop`; then drain, call `before_close` while history can still be read, and close.
 
         Raises:
             AccessRefused: the credentials were refused at the first sign-in.
@@ -141,6 +141,7 @@ class Daemon:
                 self._monitor.event("info", "stopping: what is under way is finished or written down")
                 self._readiness.lacks("stop", "stopping")
                 await self._scheduler.stop(DRAIN_SECONDS)
+                before_close()
         finally:
             await self.web.stop()
             await self._huawei.aclose()

@@ -1,5 +1,6 @@
 """`autoscaler check`: everything that can be known about a configuration without asking the cloud."""
 
+import asyncio
 import json
 import os
 from collections.abc import Mapping
@@ -10,9 +11,11 @@ from typing import Annotated, Any
 
 import typer
 
-from autoscaler import errors, policyfile, settings
+from autoscaler import clock, daemon, errors, policyfile, settings
+from autoscaler.cli import check_live
 from autoscaler.core.policy import Policy, TargetTrackingRule
 from autoscaler.core.target import Mode
+from autoscaler.telemetry import logs
 from autoscaler.yamlfile import quantities
 
 DEFAULT_CONFIG = Path("config/autoscaler.yaml")
@@ -82,14 +85,31 @@ def register(app: typer.Typer) -> None:
 def check(
     config: Annotated[Path, typer.Option("--config", help="The configuration file.")] = DEFAULT_CONFIG,
     output: Annotated[Format, typer.Option("--format", help="How to print the result.")] = Format.TEXT,
+    live: Annotated[
+        bool, typer.Option("--live", help="Also ask the cloud what would stop a scale-out; changes nothing.")
+    ] = False,
 ) -> None:
-    """Validate the configuration and all policies, without asking the cloud."""
+    """Validate the configuration and all policies; with --live also against the cloud, changing nothing.
+
+    Exits 2 where the configuration is wrong, 1 where the cloud would stop a scale-out or cannot be asked.
+    """
+    its_clock = clock.from_environment(os.environ, clock.SystemClock())
     configuration = validate(config, os.environ)
+    findings = _live(configuration, its_clock) if live else []
     if output is Format.JSON:
-        typer.echo(json.dumps(as_json(configuration), indent=2))
-        return
-    for line in as_text(configuration):
-        typer.echo(line)
+        more = {"live": [finding.as_json() for finding in findings]} if live else {}
+        typer.echo(json.dumps(as_json(configuration) | more, indent=2))
+    else:
+        found = [line for finding in findings for line in finding.lines()]
+        for line in [*as_text(configuration), *found]:
+            typer.echo(line)
+    if any(finding.stops for finding in findings):
+        raise typer.Exit(1)
+
+
+def _live(configuration: Configuration, its_clock: clock.Clock) -> list[check_live.Finding]:
+    logs.configure(level="error", style="text", secrets=daemon.secrets_of(configuration.settings))
+    return asyncio.run(check_live.look(daemon.setup_of(configuration.settings, configuration.policies), its_clock))
 
 
 def as_json(configuration: Configuration) -> dict[str, Any]:

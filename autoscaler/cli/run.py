@@ -7,11 +7,9 @@ from typing import Annotated
 
 import typer
 
-from autoscaler import clock, daemon, errors
+from autoscaler import clock, daemon
 from autoscaler.cli import check
 from autoscaler.telemetry import logs
-
-CLOCK_VARIABLE = "AUTOSCALER_CLOCK"
 
 
 def register(app: typer.Typer) -> None:
@@ -26,28 +24,14 @@ def run(
 
     SIGTERM and SIGINT stop it after what is under way is finished or written down.
     """
+    its_clock = clock.from_environment(os.environ, clock.SystemClock())
     configuration = check.validate(config, os.environ)
     settings = configuration.settings
     logs.configure(level=settings.log_level.value, style=settings.log_format.value, secrets=daemon.secrets_of(settings))
     for warning in configuration.warnings:
         logs.write("warning", warning, {})
-    asyncio.run(_serve(daemon.setup_of(settings, configuration.policies), its_clock()))
+    asyncio.run(_serve(daemon.setup_of(settings, configuration.policies), its_clock))
 
 
 async def _serve(setup: daemon.Setup, its_clock: clock.SystemClock) -> None:
     await daemon.until_signal(daemon.Daemon(setup, its_clock))
-
-
-def its_clock() -> clock.SystemClock:
-    """The machine's clock, or the faster one that the environment names.
-
-    Raises:
-        BadConfig: AUTOSCALER_CLOCK is not START@N.
-    """
-    told = os.environ.get(CLOCK_VARIABLE)
-    if told is None:
-        return clock.SystemClock()
-    try:
-        return clock.SystemClock.parse(told)
-    except ValueError as error:
-        raise errors.BadConfig([errors.Problem("environment", 0, 0, CLOCK_VARIABLE, str(error))]) from error

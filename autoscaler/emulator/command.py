@@ -11,8 +11,6 @@ from pathlib import Path
 from autoscaler import clock, errors
 from autoscaler.emulator import config_files, scenario, server
 
-_VARIABLE = "AUTOSCALER_CLOCK"
-
 
 def run(
     *,
@@ -78,10 +76,4 @@ def _ports(port: int) -> tuple[int, int, int, int]:
 
 def _clock(speed: float) -> clock.SystemClock:
     """The one of the environment where it is set, so that two processes share it; else one that starts now."""
-    told = os.environ.get(_VARIABLE)
-    if told is None:
-        return clock.SystemClock(datetime.now(UTC), speed)
-    try:
-        return clock.SystemClock.parse(told)
-    except ValueError as error:
-        raise errors.BadConfig([errors.Problem("environment", 0, 0, _VARIABLE, str(error))]) from error
+    return clock.from_environment(os.environ, clock.SystemClock(datetime.now(UTC), speed))

@@ -47,13 +47,22 @@ def build(wanted: scenario.Load, start: datetime) -> Load:
     """
     if wanted.constant is not None and wanted.capacity_per_node is not None:
         return Load(start, (0.0,), (wanted.constant,), 1.0, wanted.capacity_per_node)
-    rows = _rows(_path(wanted))
-    first = rows[0][0]
-    offsets = [(moment - first).total_seconds() for moment, _ in rows]
-    values = [value for _, value in rows]
+    found = rows(wanted)
+    first = found[0][0]
+    offsets = [(moment - first).total_seconds() for moment, _ in found]
+    values = [value for _, value in found]
     begin = wanted.begin.replace(tzinfo=wanted.begin.tzinfo or UTC) if wanted.begin else first
     capacity = wanted.capacity_per_node or _capacity(wanted, values)
     return Load(start - (begin - first), offsets, values, _span(offsets), capacity)
+
+
+def rows(wanted: scenario.Load) -> list[tuple[datetime, float]]:
+    """The recorded trace of a load as it stands in its file, in order of time.
+
+    Raises:
+        errors.BadConfig: the trace is unknown, cannot be read, or is no `timestamp,value` file.
+    """
+    return _rows(_path(wanted))
 
 
 def trace_names() -> list[str]:

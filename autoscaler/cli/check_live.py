@@ -1,0 +1,132 @@
+"""`autoscaler check --live`: asks the cloud, changes nothing, and says per target what would stop a scale-out."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from autoscaler import daemon
+from autoscaler.clock import Clock
+from autoscaler.control import preflight
+from autoscaler.core.checks import MAX_SKEW, Checks
+from autoscaler.core.policy import Direction, Metric, Policy
+from autoscaler.core.target import MAX_NODES_PER_INSTANCE, Mode, NodeState, Snapshot
+from autoscaler.errors import CloudError
+from autoscaler.huaweicloud.cloud import HuaweiCloud
+from autoscaler.ports import MetricQuery
+from autoscaler.telemetry.metrics import Metrics
+from autoscaler.telemetry.monitor import Telemetry
+
+LOOK_BACK = timedelta(minutes=60)
+"""How far back a metric is looked for: a day's first value may be late, an hour without any is a fault."""
+
+
+@dataclass
+class Finding:
+    """What the cloud says of one target."""
+
+    target: str
+    facts: list[str] = field(default_factory=list)
+    stops: list[str] = field(default_factory=list)  # what would stop a scale-out now
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        return {"target": self.target, "facts": self.facts, "stops": self.stops}
+
+    def lines(self) -> list[str]:
+        """For people: the target, then a line for each fact and each stop."""
+        verdict = "a scale-out would be stopped" if self.stops else "nothing would stop a scale-out"
+        return [
+            f"{self.target}: {verdict}",
+            *(f"  {fact}" for fact in self.facts),
+            *(f"  stop: {stop}" for stop in self.stops),
+        ]
+
+
+async def look(setup: daemon.Setup, clock: Clock) -> list[Finding]:
+    """Sign in and look at every target that is not off.
+
+    Raises:
+        CloudError: signing in failed, so nothing could be looked at.
+    """
+    huawei = HuaweiCloud(setup.connection, time=clock, monitor=Telemetry(Metrics(clock)))
+    try:
+        await huawei.cloud.sign_in()
+        return [await _look_at(huawei, policy, clock) for policy in setup.policies if policy.mode is not Mode.OFF]
+    finally:
+        await huawei.aclose()
+
+
+async def _look_at(huawei: HuaweiCloud, policy: Policy, clock: Clock) -> Finding:
+    finding = Finding(policy.name)
+    try:
+        snapshot = await preflight.describe_one(huawei.cloud, policy)
+        _instance(finding, policy, snapshot)
+        await _metrics(huawei, finding, policy, snapshot, clock.now())
+        _checks(finding, policy, await preflight.read(huawei.cloud, policy, Direction.OUT, clock.now()))
+    except CloudError as error:
+        finding.stops.append(str(error))
+    return finding
+
+
+def _instance(finding: Finding, policy: Policy, snapshot: Snapshot) -> None:
+    finding.facts.append(
+        f"instance {snapshot.instance_status}, group {snapshot.group_id}: {snapshot.ready} of {snapshot.current} nodes "
+        f"ready, {snapshot.instance_nodes} in the instance"
+    )
+    if not snapshot.running:
+        finding.stops.append(f"the instance is {snapshot.instance_status}, not RUNNING")
+    finding.stops += [f"node {node.id} is {node.status}" for node in snapshot.nodes if node.state is NodeState.CHANGING]
+    if snapshot.instance_nodes >= MAX_NODES_PER_INSTANCE:
+        finding.stops.append(f"the instance has {snapshot.instance_nodes} nodes, as many as the cloud allows")
+    if snapshot.current >= policy.bounds.max:
+        finding.stops.append(f"the group has {snapshot.current} nodes; the policy's max is {policy.bounds.max}")
+    if snapshot.prepaid and not policy.target.auto_pay:
+        finding.stops.append(
+            "the instance is prepaid (yearly/monthly): without auto_pay: true every order would wait for payment"
+        )
+
+
+def _checks(finding: Finding, policy: Policy, checks: Checks) -> None:
+    finding.facts.append(f"the cloud's clock is {checks.skew.total_seconds():+.0f} s from ours")
+    if abs(checks.skew) > MAX_SKEW:
+        finding.stops.append(f"the clocks are more than {MAX_SKEW} apart; mend the time of this machine")
+    for job in checks.unfinished(policy.target.instance_id):
+        finding.stops.append(f"job {job.id} ({job.name}) is {job.status}")
+    for node in checks.data_nodes:
+        told = f"data node {node.name or node.id} is {node.ddm_status} in DDM and {node.rds_status or 'unknown'} in RDS"
+        (finding.facts if node.available else finding.stops).append(told)
+    if checks.offer is not None and checks.offer.sold_out:
+        finding.stops.append(f"flavor {checks.offer.flavor_id} is sold out where the target may use it")
+    elif checks.offer is not None:
+        zones = ", ".join(checks.offer.sellable_zones)
+        finding.facts.append(f"flavor {checks.offer.flavor_id} is on sale in {zones}")
+
+
+async def _metrics(huawei: HuaweiCloud, finding: Finding, policy: Policy, snapshot: Snapshot, now: datetime) -> None:
+    nodes = tuple(sorted(snapshot.ready_ids))
+    queries = {metric: _query(policy, metric, nodes) for metric in policy.metrics}
+    answers = await huawei.metrics.fetch(tuple(queries.values()), now - LOOK_BACK, now)
+    for metric, query in queries.items():
+        answer = answers[query]
+        if isinstance(answer, CloudError):
+            finding.stops.append(f"metric {metric.name}: {answer}")
+            continue
+        newest = [max(points) for points in answer.values() if points]
+        if len(newest) < len(nodes):
+            finding.stops.append(
+                f"metric {metric.name}: {len(newest)} of {len(nodes)} nodes had a value in the last hour"
+            )
+        if newest:
+            finding.facts.append(f"metric {metric.name}: {_lag(newest, metric, now)}")
+
+
+def _query(policy: Policy, metric: Metric, nodes: tuple[str, ...]) -> MetricQuery:
+    return MetricQuery(metric.name, metric.statistic, metric.period, policy.target.instance_id, nodes)
+
+
+def _lag(newest: Sequence[datetime], metric: Metric, now: datetime) -> str:
+    """How old the value is that all nodes have, from the end of its period."""
+    age = now - (min(newest) + metric.period)
+    return f"newest value of all nodes ended {math.floor(age / timedelta(minutes=1))} min ago"
