@@ -1,0 +1,37 @@
+"""The HTTP application, put together from its parts; reference: docs/api.md."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from fastapi import FastAPI
+from pydantic import SecretStr
+from starlette.staticfiles import StaticFiles
+
+from autoscaler import __version__
+from autoscaler.ports import Console
+from autoscaler.web import answers, api, page, probes
+from autoscaler.web.armour import Armour
+from autoscaler.web.token import TokenRule
+
+STATIC = Path(__file__).parent / "static"
+
+Exposition = Callable[[str], tuple[bytes, str]]
+"""From an Accept header to the metrics page and its content type."""
+
+
+def create_app(console: Console, metrics: Exposition, token: SecretStr | None) -> FastAPI:
+    """Everything under the daemon's address. Without a token nothing can be changed through it."""
+    app = FastAPI(
+        title="DDM Autoscaler",
+        version=__version__,
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,  # its page loads scripts from elsewhere
+        redoc_url=None,
+    )
+    app.add_middleware(Armour)
+    answers.install(app)
+    app.include_router(probes.router(console, metrics))
+    app.include_router(api.router(console, TokenRule(token)))
+    app.include_router(page.router(console))
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    return app

@@ -1,0 +1,112 @@
+"""Serves the application in the daemon's own loop: uvicorn, without its signal handlers, on a socket bound before."""
+
+import asyncio
+import contextlib
+import errno
+import socket
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from autoscaler.errors import ListenError
+
+DRAIN_SECONDS = 5
+"""How long answers under way may take at the stop."""
+
+_REMEDIES = {
+    errno.EADDRINUSE: "another program has it; stop that one, or choose another",
+    errno.EACCES: "this user may not use that port; choose one from 1024 on",
+    errno.EADDRNOTAVAIL: "this machine has no such address; choose one of its own, or 0.0.0.0",
+}
+
+
+class _QuietServer(uvicorn.Server):
+    """The daemon handles the signals."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class Server:
+    """Started and stopped with `async with`; `address` is where it listens, also for port 0."""
+
+    def __init__(self, app: ASGIApp, *, host: str, port: int) -> None:
+        self._socket = _bound(host, port)
+        config = uvicorn.Config(
+            app,
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=200,
+            timeout_keep_alive=30,
+            timeout_graceful_shutdown=DRAIN_SECONDS,
+        )
+        self._server = _QuietServer(config)
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port that are listened on."""
+        host, port = self._socket.getsockname()[:2]
+        return str(host), int(port)
+
+    @property
+    def url(self) -> str:
+        """Where a browser on this machine finds it."""
+        host, port = self.address
+        local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # compared, not bound
+        return f"http://[{local}]:{port}" if ":" in local else f"http://{local}:{port}"
+
+    async def start(self) -> None:
+        """Answer from now on."""
+        self._task = asyncio.create_task(self._server.serve(sockets=[self._socket]), name="web server")
+        while not self._server.started:
+            if self._task.done():
+                await self._task
+                raise ListenError(f"{self.url}: the web server ended at its start")
+            await asyncio.sleep(0.005)
+
+    async def stop(self) -> None:
+        """Take no more requests, finish those under way, and release the address."""
+        self._server.should_exit = True
+        if self._task is not None:
+            await self._task
+        self._socket.close()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """A listening socket.
+
+    Raises:
+        ListenError: it cannot be had; one sentence with the address and the remedy.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=128)
+    except OverflowError:
+        raise ListenError(_sentence(host, port, "a port is a number from 0 to 65535")) from None
+    except socket.gaierror:
+        raise ListenError(_sentence(host, port, "the host's name is not known; write an IP address")) from None
+    except OSError as error:
+        raise ListenError(_sentence(host, port, _REMEDIES.get(error.errno or 0, str(error)))) from None
+
+
+def _sentence(host: str, port: int, remedy: str) -> str:
+    return f"{host}:{port} cannot be listened on (server.listen, AUTOSCALER_SERVER__LISTEN): {remedy}"
