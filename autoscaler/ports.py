@@ -41,9 +41,9 @@ class MetricSource(Protocol):
     ) -> Mapping[MetricQuery, Mapping[str, Points] | CloudError]:
         """Every point of [start, end) for every query: node id → points, in as few calls as the API allows.
 
-        A node without data has no entry or an empty one. A call that fails makes the queries it carried a CloudError
-        (Throttled, Unavailable, Unreadable, AccessRefused); the other queries keep their answers. Never raises
-        CloudError itself. Half an answer (a partial page) is an error, never fewer points.
+        A node without data, or that an answer does not mention, has no entry or an empty one. A call that fails makes
+        the queries it carried a CloudError (Throttled, Unavailable, Unreadable, AccessRefused), and so does an answer
+        that mentions nothing of a query; the other queries keep their answers. Never raises CloudError itself.
         """
         ...
 

@@ -15,14 +15,18 @@ _LARGEST_EXPONENT = 30  # no utilisation, count or latency is near it; arithmeti
 Points = dict[datetime, Decimal]
 
 
-def read(batch: Batch, body: bytes, where: str) -> Mapping[Series, Points | errors.Unreadable]:
-    """Every series of the batch. One that the answer leaves out is an error of its own: half an answer is no answer.
+class LeftOut(errors.Unreadable):
+    """The answer does not mention a series that was asked for: a node too new to have data, or half an answer."""
+
+
+def read(batch: Batch, body: bytes, where: str) -> Mapping[Series, Points | LeftOut]:
+    """Every series of the batch; one that the answer does not mention is LeftOut.
 
     Raises:
         Unreadable: the answer as a whole is not what the API documents.
     """
     wanted = {(name, frozenset(dimensions)): (name, dimensions) for name, dimensions in batch.series}
-    found: dict[Series, Points | errors.Unreadable] = {}
+    found: dict[Series, Points | LeftOut] = {}
     read_points = _PointReader(batch)
     for metric in Record.parse(body, where).records("metrics"):
         series = wanted.get((metric.text("metric_name"), frozenset(pairs(metric))))
@@ -33,7 +37,7 @@ def read(batch: Batch, body: bytes, where: str) -> Mapping[Series, Points | erro
     for name, dimensions in batch.series:
         if (name, dimensions) not in found:
             of = ",".join(value for _, value in dimensions)
-            found[name, dimensions] = errors.Unreadable(f"{where}: {name} of {of} was asked for and left out")
+            found[name, dimensions] = LeftOut(f"{where}: {name} of {of} was asked for and left out")
     return found
 
 

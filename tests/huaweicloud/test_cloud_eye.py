@@ -248,15 +248,17 @@ async def test_series_are_matched_by_name_and_dimensions_never_by_order(route, c
     assert found == {"ano09": {AT: Decimal(0)}, "bno09": {AT: Decimal(1)}}
 
 
-async def test_a_series_that_is_left_out_makes_its_own_query_an_error_and_no_other(route, client):
+async def test_a_node_that_is_left_out_has_no_points_and_a_query_left_out_altogether_is_an_error(route, client):
     other = MetricQuery("ddm_qps", Statistic.AVERAGE, MINUTE, INSTANCE, ("ano09",))
+    alone = MetricQuery("ddm_qps", Statistic.AVERAGE, MINUTE, INSTANCE, ("bno09",))
     script = CloudEye()
     script.change = lambda answer: {
         "metrics": [one for one in answer["metrics"] if one["dimensions"] != by_node("bno09")]
     }
     server = await route(script)
-    found = await fetch(client(server.url), CPU, other)
-    assert isinstance(found[CPU], errors.Unreadable)
+    found = await fetch(client(server.url), CPU, other, alone)
+    assert found[CPU] == {"ano09": THREE}
+    assert isinstance(found[alone], errors.Unreadable)
     assert found[other] == {"ano09": THREE}
 
 
