@@ -36,6 +36,17 @@ def writing(file: Path) -> Engine:
     return engine
 
 
+def migrating(file: Path) -> Engine:
+    """As `writing`, but without foreign keys, which cannot be turned off within a transaction.
+
+    To change a column SQLite copies the table and drops the old one: each row of another table that refers to it would
+    lose its reference (sqlite.org, "Making Other Kinds Of Table Schema Changes").
+    """
+    engine = _engine(file, mode="rwc", settings={**_WRITING, "foreign_keys": 0}, one_thread=True)
+    event.listen(engine, "begin", _begin_immediate)
+    return engine
+
+
 def reading(file: Path) -> Engine:
     """An engine of one connection that cannot write; for one thread at a time, whichever it is."""
     return _engine(file, mode="ro", settings=_READING, one_thread=False)

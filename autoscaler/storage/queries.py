@@ -1,6 +1,8 @@
 """The questions asked of the tables that are more than a line, portable between databases."""
 
-from sqlalchemy import ColumnElement, Delete, Select, and_, delete, func, or_, select
+from typing import Any
+
+from sqlalchemy import ColumnElement, Delete, Select, and_, bindparam, delete, func, or_, select
 
 from autoscaler.core.operation import State
 from autoscaler.core.target import InstanceKey
@@ -43,12 +45,16 @@ def of_instance(instance: InstanceKey) -> ColumnElement[bool]:
     )
 
 
-def open_or_since(instance: InstanceKey, since: int) -> Select[tuple[object, ...]]:
-    """Operations of an instance that are open, ended at or after `since` (microseconds), or the last of their kind."""
-    ranked = select(tables.operations, _LAST_OF_ITS_KIND).where(of_instance(instance)).subquery()
+def open_or_since() -> Select[Any]:
+    """Operations of an instance that are open, ended at or after `since`, or the last of their kind, as parameters.
+
+    Asked for every target in every cycle, so it is made once: to build it takes longer than to run it.
+    """
+    here = and_(*(_O[name] == bindparam(name) for name in ("region", "project_id", "instance_id")))
+    ranked = select(tables.operations, _LAST_OF_ITS_KIND).where(here).subquery()
     recent = or_(
         ranked.c.state.not_in(tables.ENDED_WORDS),
-        func.coalesce(ranked.c.ended_at, ranked.c.committed_at) >= since,
+        func.coalesce(ranked.c.ended_at, ranked.c.committed_at) >= bindparam("since"),
         ranked.c.place == 1,
     )
     return select(ranked).where(recent).order_by(ranked.c.committed_at, ranked.c.seq)

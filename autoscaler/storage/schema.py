@@ -1,30 +1,41 @@
-"""Brings a database to the tables of this version, and refuses one that is newer or not ours."""
+"""Brings a database to the tables of this version, and refuses one that is newer, not ours, or cannot be written."""
 
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
 from autoscaler.errors import StoreError
-from autoscaler.storage import migrations
+from autoscaler.storage import connection as connections
+from autoscaler.storage import faults, migrations
 
 
-def ensure(connection: Connection, file: Path) -> None:
-    """Upgrade to the newest revision, inside the caller's transaction; nothing to do is the usual case and is quick.
+def ensure(file: Path, *, head: str = migrations.HEAD, scripts: Path = migrations.SCRIPTS) -> None:
+    """Upgrade to `head`, the newest revision in `scripts`, all or nothing; mostly there is nothing to do: that is quick.
 
     Raises:
-        StoreError: a newer version wrote the file, or it is a database of something else.
+        StoreError: a newer version wrote the file, it is a database of something else, or it cannot be written.
     """
-    found = _revision(connection, file)
-    if found == migrations.HEAD:
-        return
+    engine = connections.migrating(file)
+    try:
+        with faults.translated(file), engine.begin() as connection:
+            found = _revision(connection, file)
+            if found != head:
+                _upgrade(connection, file, found, scripts)
+            # SQLite opens a file that it may not write, and says so only when it must: make it say so now.
+            connection.execute(text("UPDATE alembic_version SET version_num = version_num"))
+    finally:
+        engine.dispose()
+
+
+def _upgrade(connection: Connection, file: Path, found: str | None, scripts: Path) -> None:
     from autoscaler.storage import upgrade  # noqa: PLC0415  # Alembic takes 0.1 s to import, and is rarely needed
 
-    if found is not None and found not in upgrade.known_revisions():
+    if found is not None and found not in upgrade.known_revisions(scripts):
         raise StoreError(
             f"{file}: its tables are of revision {found}, which this version does not know; "
             "run the newer version that wrote it, or restore a backup from before that"
         )
-    upgrade.to_head(connection)
+    upgrade.to_head(connection, scripts)
 
 
 def _revision(connection: Connection, file: Path) -> str | None:

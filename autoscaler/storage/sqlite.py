@@ -7,10 +7,11 @@ in between could be neither cancelled nor put under a simulated clock.
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, Connection, Engine, delete, exc, insert, make_url, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, delete, insert, select, update
 
 from autoscaler.core.decision import Decision
 from autoscaler.core.operation import Operation, State
@@ -24,6 +25,8 @@ from autoscaler.storage.unreadable import Report, Sieve, log_warning
 
 _PRUNE_AT_ONCE = 5000
 """Records that one transaction of a prune deletes (some 20 ms): between two of them the loop goes on."""
+
+_EXAMPLE = "sqlite:////var/lib/autoscaler/autoscaler.db"
 
 _REPAIR = "the instance is held; mend or delete the row with the daemon stopped, or restore a backup"
 
@@ -40,8 +43,9 @@ def open_store(url: str, *, report: Report = log_warning) -> "SqliteStore":
     held = lock.acquire(file)
     engine = connections.writing(file)
     try:
-        with faults.translated(file), engine.begin() as connection:
-            schema.ensure(connection, file)
+        schema.ensure(file)
+        with faults.translated(file):
+            engine.connect().close()  # its settings are asserted now, not at the first intent
         sieve = Sieve(file, report)
         history = SqliteHistory(connections.reading(file), file, sieve)
         history.operations(limit=1)  # a connection that cannot be had is an error now, not when a page is asked for
@@ -67,18 +71,12 @@ def _prepare(url: str) -> Path:
 
 
 def _path(url: str) -> Path:
-    try:
-        parsed = make_url(url)
-    except exc.ArgumentError as error:
-        raise StoreError(f"store {url!r} is not a URL such as sqlite:////var/lib/autoscaler/autoscaler.db") from error
-    if parsed.drivername != "sqlite" or parsed.host or parsed.query or not parsed.database:
-        raise StoreError(
-            f"store {parsed.render_as_string(hide_password=True)} is not a file; "
-            "this version wants a URL such as sqlite:////var/lib/autoscaler/autoscaler.db"
-        )
-    if not Path(parsed.database).is_absolute():
-        raise StoreError(f"store {url} does not name an absolute path; sqlite: takes four slashes and the path")
-    return Path(parsed.database)
+    """All that follows `sqlite:///` is the path, as it is: nothing in it is escaped, and there are no options."""
+    scheme, _, path = url.partition(":///")
+    if scheme != "sqlite" or not path.startswith("/") or "?" in path:
+        kind = url.partition(":")[0]  # no more of it: there may be a password further on
+        raise StoreError(f"store {kind}:… cannot be opened; name a file by its absolute path, as in {_EXAMPLE}")
+    return Path(path)
 
 
 class SqliteStore:
@@ -97,6 +95,7 @@ class SqliteStore:
         self._file = file
         self._lock: lock.FileLock | None = held
         self._sieve = sieve
+        self._open_or_since = queries.open_or_since()
         self.history = history
 
     async def commit_intent(self, operation: Operation, decision: Decision) -> None:
@@ -113,6 +112,8 @@ class SqliteStore:
 
     async def update(self, operation: Operation, *, was: Operation) -> None:
         o = tables.operations.c
+        if operation.id != was.id:
+            raise StoreError(f"{self._file}: operation {was.id} cannot become {operation.id}")
         change = update(tables.operations).where(o.id == was.id, o.state == was.state.value)
         with self._transaction() as connection:
             done = connection.execute(change.values(rows.of_operation(operation)))
@@ -145,8 +146,9 @@ class SqliteStore:
         Raises:
             StoreError: also where one of the rows cannot be read: nothing may be decided without it.
         """
+        wanted = asdict(instance) | {"since": rows.micros(since)}
         with self._transaction() as connection:
-            found = connection.execute(queries.open_or_since(instance, rows.micros(since))).mappings().all()
+            found = connection.execute(self._open_or_since, wanted).mappings().all()
         try:
             return tuple(rows.to_operation(row) for row in found)
         except rows.CorruptRowError as error:
@@ -171,13 +173,7 @@ class SqliteStore:
             return ()
 
     async def save_seen_nodes(self, instance: InstanceKey, group_id: str, nodes: Sequence[SeenNode]) -> None:
-        row = {
-            "region": instance.region,
-            "project_id": instance.project_id,
-            "instance_id": instance.instance_id,
-            "group_id": group_id,
-            "nodes": rows.of_seen_nodes(nodes),
-        }
+        row = {**asdict(instance), "group_id": group_id, "nodes": rows.of_seen_nodes(nodes)}
         with self._transaction() as connection:
             connection.execute(delete(tables.seen_nodes).where(*_group(instance, group_id)))
             connection.execute(insert(tables.seen_nodes), row)

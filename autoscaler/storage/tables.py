@@ -17,8 +17,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
-    and_,
-    not_,
+    text,
 )
 
 from autoscaler.core.operation import OPEN_STATES, State
@@ -63,11 +62,8 @@ operations = Table(
     Column("shadow", Boolean, nullable=False),
 )
 
-_OPEN_AND_OURS = and_(
-    operations.c.state.in_(OPEN_WORDS),
-    not_(operations.c["foreign"]),
-    not_(operations.c.shadow),
-)
+# Written out, so that it is the same words on every database and in the revision that makes it.
+_OPEN_AND_OURS = text(f'state IN ({", ".join(map(repr, OPEN_WORDS))}) AND NOT "foreign" AND NOT shadow')
 
 Index(
     "one_open_operation_per_instance",  # invariant I1
@@ -93,7 +89,7 @@ decisions = Table(
     Column("operation_id", Text, ForeignKey("operations.id", ondelete="SET NULL")),  # the intent it was stored with
 )
 
-_WITH_OPERATION = decisions.c.operation_id.is_not(None)
+_WITH_OPERATION = text("operation_id IS NOT NULL")
 
 Index("decisions_of_target", decisions.c.target, decisions.c.at)
 Index("decisions_by_time", decisions.c.at)  # pruning

@@ -7,19 +7,15 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
-from autoscaler.storage import migrations
 
-SHIPPED = Path(migrations.__file__).parent
-
-
-def known_revisions(scripts: Path = SHIPPED) -> frozenset[str]:
+def known_revisions(scripts: Path) -> frozenset[str]:
     """Every revision there is."""
     directory = ScriptDirectory.from_config(_config(scripts))
     return frozenset(script.revision for script in directory.walk_revisions())
 
 
-def to_head(connection: Connection, scripts: Path = SHIPPED) -> None:
-    """Run what is missing on a connection, in its open transaction: all of it or nothing."""
+def to_head(connection: Connection, scripts: Path) -> None:
+    """Run what is missing on a connection of `connection.migrating`, in its open transaction: all of it or nothing."""
     config = _config(scripts)
     config.attributes["connection"] = connection
     command.upgrade(config, "head")

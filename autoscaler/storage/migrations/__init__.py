@@ -3,4 +3,8 @@
 HEAD names the newest, so that opening a store that is up to date needs no Alembic; a test holds it against `versions/`.
 """
 
+from pathlib import Path
+
 HEAD = "0001"
+
+SCRIPTS = Path(__file__).parent

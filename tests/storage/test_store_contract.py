@@ -1,0 +1,374 @@
+"""What every Store and its History promise (autoscaler/ports.py): the one in SQLite, and the fake in memory."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from autoscaler.core.decision import Reason
+from autoscaler.core.operation import OPEN_STATES, Operation, State
+from autoscaler.core.policy import Direction
+from autoscaler.core.target import InstanceKey
+from autoscaler.errors import StoreError
+from autoscaler.ports import OperationOpenError, SeenNode
+from autoscaler.storage import sqlite
+from tests import fakes
+from tests.storage import samples
+from tests.storage.samples import INSTANCE, NOW
+
+Store = sqlite.SqliteStore | fakes.MemoryStore
+
+HOUR = timedelta(hours=1)
+MICROSECOND = timedelta(microseconds=1)
+FAR_FUTURE = datetime(9000, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture(params=["sqlite", "memory"])
+def make_store(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[], Store]]:
+    made: list[Store] = []
+
+    def make() -> Store:
+        if request.param == "memory":
+            made.append(fakes.MemoryStore())
+        else:
+            made.append(sqlite.open_store(f"sqlite:///{tmp_path_factory.mktemp('store')}/autoscaler.db"))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def store(make_store: Callable[[], Store]) -> Store:
+    return make_store()
+
+
+def ids(operations: tuple[Operation, ...]) -> list[str]:
+    return [operation.id for operation in operations]
+
+
+# --- intents ---------------------------------------------------------------------------------------------------------
+
+
+async def test_an_intent_and_its_decision_are_stored_together(store):
+    await store.commit_intent(samples.operation(), samples.decision())
+
+    assert await store.open_operations() == (samples.operation(),)
+    assert store.history.operations() == (samples.operation(),)
+    assert store.history.decisions("orders") == (samples.decision().as_json(),)
+
+
+async def test_i1_of_many_intents_at_once_on_an_instance_one_is_stored(store):
+    intents = [samples.operation(f"op{n}", target=f"target{n}", group_id=f"g{n}") for n in range(20)]
+    results = await asyncio.gather(
+        *(store.commit_intent(intent, samples.decision()) for intent in intents), return_exceptions=True
+    )
+
+    assert [type(result) for result in results].count(OperationOpenError) == 19
+    assert len(await store.open_operations()) == 1
+    assert len(store.history.decisions("orders")) == 1
+
+
+@pytest.mark.parametrize("state", sorted(OPEN_STATES))
+async def test_i1_no_intent_while_an_operation_is(store, state):
+    planned = samples.operation("first")
+    await store.commit_intent(planned, samples.decision())
+    if state is not State.PLANNED:
+        await store.update(planned.step(state, at=NOW), was=planned)
+
+    with pytest.raises(OperationOpenError, match="first"):
+        await store.commit_intent(samples.operation("second"), samples.decision())
+    assert ids(store.history.operations()) == ["first"]
+
+
+@pytest.mark.parametrize("state", [State.REJECTED, State.SUCCEEDED, State.FAILED, State.NEVER_HAPPENED])
+async def test_the_next_intent_is_stored_once_the_last_operation_is(store, state):
+    await store.import_operations([samples.ended("first", NOW, state)])
+    await store.commit_intent(samples.operation("second"), samples.decision())
+
+    assert ids(await store.open_operations()) == ["second"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [InstanceKey("eu-de", "p1", "i2"), InstanceKey("eu-de", "p2", "i1"), InstanceKey("eu-nl", "p1", "i1")],
+    ids=["instance", "project", "region"],
+)
+async def test_operations_may_be_open_side_by_side_when_they_differ_in(store, other):
+    await store.commit_intent(samples.operation("a"), samples.decision())
+    await store.commit_intent(samples.operation("b", instance=other), samples.decision())
+
+    assert ids(await store.open_operations()) == ["a", "b"]
+
+
+async def test_an_id_is_used_once(store):
+    await store.import_operations([samples.ended("op1", NOW)])
+    with pytest.raises(StoreError):
+        await store.commit_intent(samples.operation("op1"), samples.decision())
+    assert store.history.decisions("orders") == ()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"state": State.SUBMITTED}, {"state": State.SUCCEEDED}, {"foreign": True}, {"shadow": True}],
+    ids=["submitted", "ended", "foreign", "shadow"],
+)
+async def test_no_intent_is_an_operation_that_is(store, fields):
+    with pytest.raises(ValueError, match="no intent"):
+        await store.commit_intent(samples.operation(**fields), samples.decision())
+
+
+# --- updates ---------------------------------------------------------------------------------------------------------
+
+
+async def test_an_operation_goes_through_its_states(store):
+    planned = samples.operation()
+    submitted = planned.step(State.SUBMITTED, at=NOW + MICROSECOND, job_id="j3")
+    ended = submitted.step(State.SUCCEEDED, at=NOW + HOUR, arrived=1, detail="the node was seen")
+    await store.commit_intent(planned, samples.decision())
+    await store.update(submitted, was=planned)
+    assert await store.open_operations() == (submitted,)
+
+    await store.update(ended, was=submitted)
+    assert await store.open_operations() == ()
+    assert store.history.operations() == (replace(ended, known_jobs=frozenset()),)
+
+
+async def test_an_update_from_a_state_that_is_not_the_stored_one_changes_nothing(store):
+    planned = samples.operation()
+    submitted = planned.step(State.SUBMITTED, at=NOW)
+    await store.commit_intent(planned, samples.decision())
+    await store.update(submitted, was=planned)
+
+    with pytest.raises(StoreError, match="op1"):
+        await store.update(planned.step(State.REJECTED, at=NOW), was=planned)
+    assert await store.open_operations() == (submitted,)
+
+
+async def test_an_update_of_an_operation_that_is_not_there_is_refused(store):
+    with pytest.raises(StoreError, match="op1"):
+        await store.update(samples.operation(), was=samples.operation())
+
+
+async def test_an_update_keeps_the_id(store):
+    await store.commit_intent(samples.operation(), samples.decision())
+    with pytest.raises(StoreError):
+        await store.update(samples.operation("op2", state=State.UNKNOWN), was=samples.operation())
+    assert ids(await store.open_operations()) == ["op1"]
+
+
+async def test_a_detail_with_half_a_character_does_not_keep_an_outcome_from_being_stored(store):
+    await store.commit_intent(samples.operation(), samples.decision())
+    await store.update(samples.operation(state=State.UNKNOWN, detail="\ud83d"), was=samples.operation())
+    assert [operation.state for operation in await store.open_operations()] == [State.UNKNOWN]
+
+
+# --- what is asked ---------------------------------------------------------------------------------------------------
+
+
+async def test_open_operations_come_oldest_first_and_of_the_same_time_as_stored(store):
+    for name, committed_at in [("later", NOW + MICROSECOND), ("z", NOW), ("a", NOW)]:
+        instance = InstanceKey("eu-de", "p1", name)
+        operation = samples.operation(name, instance=instance, committed_at=committed_at)
+        await store.commit_intent(operation, samples.decision())
+
+    assert ids(await store.open_operations()) == ["z", "a", "later"]
+    assert ids(store.history.operations()) == ["later", "a", "z"]
+
+
+async def test_operations_since_include_what_ended_exactly_then_and_all_that_is_open(store):
+    await store.import_operations([samples.ended("newest", NOW)])  # the last of its kind, so the others are not
+    await store.import_operations([samples.ended("before", NOW - HOUR - MICROSECOND)])
+    await store.import_operations([samples.ended("then", NOW - HOUR)])
+    await store.commit_intent(samples.operation("open", committed_at=NOW - 100 * HOUR), samples.decision())
+
+    assert ids(await store.operations(INSTANCE, since=NOW - HOUR)) == ["open", "then", "newest"]
+
+
+async def test_operations_are_those_of_the_instance(store):
+    await store.import_operations([samples.ended("here", NOW)])
+    await store.import_operations([samples.ended("there", NOW, instance=InstanceKey("eu-de", "p1", "i2"))])
+
+    assert ids(await store.operations(INSTANCE, since=NOW)) == ["here"]
+
+
+KINDS: dict[str, dict[str, Any]] = {
+    "a": {},
+    "b": {"target": "users"},
+    "c": {"direction": Direction.IN},
+    "d": {"state": State.FAILED},
+    "e": {"state": State.FAILED, "arrived": 1},
+    "f": {"state": State.REJECTED},
+    "g": {"state": State.NEVER_HAPPENED},
+}
+
+
+async def test_the_last_operation_of_each_target_direction_and_end_is_there_whatever_its_age(store):
+    for age, prefix in [(100, "old-"), (50, "last-")]:
+        for name, fields in KINDS.items():
+            await store.import_operations([samples.ended(prefix + name, NOW - age * HOUR, **fields)])
+
+    assert ids(await store.operations(INSTANCE, since=NOW)) == [f"last-{name}" for name in KINDS]
+
+
+async def test_of_two_that_ended_together_the_one_stored_last_is_the_last(store):
+    await store.import_operations([samples.ended("one", NOW - HOUR), samples.ended("two", NOW - HOUR)])
+    assert ids(await store.operations(INSTANCE, since=NOW)) == ["two"]
+
+
+async def test_an_imported_operation_that_is_there_is_left_as_it_is(store):
+    await store.import_operations([samples.ended("j1", NOW, foreign=True)])
+    await store.import_operations([samples.ended("j1", NOW, foreign=True, detail="again"), samples.ended("j2", NOW)])
+
+    assert [(operation.id, operation.detail) for operation in store.history.operations()] == [("j2", ""), ("j1", "")]
+
+
+async def test_history_of_operations_is_of_one_target_or_all_and_limited(store):
+    await store.import_operations([samples.ended(f"op{n}", NOW + n * HOUR) for n in range(5)])
+    await store.import_operations([samples.ended("users", NOW, target="users")])
+
+    assert ids(store.history.operations("orders", limit=2)) == ["op4", "op3"]
+    assert len(store.history.operations()) == 6
+    assert store.history.operations(limit=0) == ()
+
+
+# --- decisions -------------------------------------------------------------------------------------------------------
+
+
+async def test_decisions_come_newest_first_since_included_before_excluded(store):
+    decisions = [samples.decision(NOW + n * MICROSECOND) for n in range(5)]
+    await store.record([*decisions, samples.decision(target="users")])
+
+    found = store.history.decisions("orders", since=NOW + MICROSECOND, before=NOW + 4 * MICROSECOND)
+    assert found == tuple(decision.as_json() for decision in (decisions[3], decisions[2], decisions[1]))
+
+
+async def test_decisions_are_limited_to_the_newest(store):
+    await store.record([samples.decision(NOW, details={"n": str(n)}) for n in range(5)])
+    assert [record["details"]["n"] for record in store.history.decisions("orders", limit=2)] == ["4", "3"]
+
+
+async def test_a_cycle_without_decisions_records_nothing(store):
+    await store.record([])
+    assert store.history.decisions("orders") == ()
+
+
+# --- seen nodes ------------------------------------------------------------------------------------------------------
+
+
+async def test_seen_nodes_of_a_group_never_seen_are_not_the_same_as_of_one_seen_empty(store):
+    await store.save_seen_nodes(INSTANCE, "empty", [])
+    assert await store.seen_nodes(INSTANCE, "empty") == ()
+    assert await store.seen_nodes(INSTANCE, "never") is None
+    assert await store.seen_nodes(InstanceKey("eu-de", "p1", "i2"), "empty") is None
+
+
+async def test_seen_nodes_are_replaced_in_their_order(store):
+    nodes = (SeenNode("n2", NOW), SeenNode("n1", None), SeenNode("n3", NOW + MICROSECOND, warm=True))
+    await store.save_seen_nodes(INSTANCE, "g1", [SeenNode("gone", NOW)])
+    await store.save_seen_nodes(INSTANCE, "g1", nodes)
+    assert await store.seen_nodes(INSTANCE, "g1") == nodes
+
+
+# --- pruning, closing ------------------------------------------------------------------------------------------------
+
+
+async def test_prune_forgets_what_is_older_and_says_how_much(store):
+    await store.record([samples.decision(NOW - MICROSECOND), samples.decision(NOW)])
+    await store.import_operations([samples.ended("old", NOW - MICROSECOND), samples.ended("then", NOW)])
+
+    assert await store.prune(before=NOW) == 2
+    assert ids(store.history.operations()) == ["then"]
+    assert store.history.decisions("orders") == (samples.decision(NOW).as_json(),)
+
+
+async def test_prune_keeps_open_operations_and_the_last_of_each_kind(store):
+    for name, fields in KINDS.items():
+        await store.import_operations([samples.ended("old-" + name, NOW - 2 * HOUR, **fields)])
+        await store.import_operations([samples.ended("last-" + name, NOW - HOUR, **fields)])
+    await store.commit_intent(samples.operation("open", committed_at=NOW - 9 * HOUR), samples.decision(NOW))
+
+    assert await store.prune(before=NOW) == len(KINDS)
+    assert sorted(ids(store.history.operations())) == [*(f"last-{name}" for name in KINDS), "open"]
+
+
+async def test_prune_keeps_a_younger_record_whose_operation_goes(store):
+    planned = samples.operation()
+    await store.commit_intent(planned, samples.decision(NOW))
+    await store.update(planned.step(State.REJECTED, at=NOW - HOUR), was=planned)
+    await store.import_operations([samples.ended("newer", NOW, State.REJECTED)])
+
+    assert await store.prune(before=NOW) == 1
+    assert store.history.decisions("orders") == (samples.decision(NOW).as_json(),)
+
+
+async def test_prune_of_more_records_than_one_transaction_takes(store):
+    await store.record([samples.decision(NOW - HOUR)] * 5001)
+    assert await store.prune(before=NOW) == 5001
+    assert await store.prune(before=NOW) == 0
+
+
+async def test_a_closed_store_refuses_and_may_be_closed_again(store):
+    store.close()
+    store.close()
+    with pytest.raises(StoreError, match="closed"):
+        await store.record([samples.decision()])
+
+
+# --- every field -----------------------------------------------------------------------------------------------------
+
+texts = st.text(max_size=20)
+moments = st.datetimes(timezones=st.just(UTC))
+id_sets = st.frozensets(texts, max_size=5)
+planned_operations = st.builds(
+    Operation,
+    id=texts,
+    target=texts,
+    instance=st.builds(InstanceKey, texts, texts, texts),
+    group_id=texts,
+    direction=st.sampled_from(Direction),
+    change=st.integers(1, 32),
+    reason=st.sampled_from(Reason),
+    state=st.just(State.PLANNED),
+    committed_at=moments,
+    send_before=moments,
+    node_ids=id_sets,
+    removing=st.lists(texts, max_size=3).map(tuple),
+    zones=st.lists(texts, max_size=3).map(tuple),
+    known_jobs=id_sets,
+    skew_seconds=st.floats(allow_nan=False),
+    prepaid=st.booleans(),
+    job_id=st.none() | texts,
+    order_id=st.none() | texts,
+    submitted_at=st.none() | moments,
+    ended_at=st.none() | moments,
+    arrived=st.integers(0, 32),
+    detail=texts,
+)
+
+
+@given(planned=planned_operations, state=st.sampled_from(State), foreign=st.booleans(), shadow=st.booleans())
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_every_field_of_an_operation_comes_back_equal_to_the_microsecond(make_store, planned, state, foreign, shadow):
+    """Not the jobs known at the intent, once it ended: they served to resolve it."""
+    changed = replace(planned, state=state, foreign=foreign, shadow=shadow)
+    expected = changed if changed.open else replace(changed, known_jobs=frozenset())
+
+    async def through_the_store() -> tuple[Operation, ...]:
+        store = make_store()
+        await store.commit_intent(planned, samples.decision())
+        assert await store.open_operations() == (planned,)
+        await store.update(changed, was=planned)
+        found: tuple[Operation, ...] = await store.operations(planned.instance, since=FAR_FUTURE)
+        store.close()
+        return found
+
+    assert asyncio.run(through_the_store()) == (expected,)
