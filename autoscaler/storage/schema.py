@@ -10,7 +10,7 @@ from autoscaler.storage import faults, migrations
 
 
 def ensure(file: Path, *, head: str = migrations.HEAD, scripts: Path = migrations.SCRIPTS) -> None:
-    """Upgrade to `head`, the newest revision in `scripts`, all or nothing; mostly there is nothing to do: that is quick.
+    """Upgrade to `head`, the newest revision in `scripts`, all or nothing; mostly there is nothing to do, quickly.
 
     Raises:
         StoreError: a newer version wrote the file, it is a database of something else, or it cannot be written.
