@@ -40,16 +40,21 @@ def ago(minutes: float) -> datetime:
     return NOW - minutes * MINUTE
 
 
+def values(text: str, *, last: datetime | None = None, period: timedelta = MINUTE) -> dict[datetime, Decimal]:
+    """`"60 80x3 _ 75"`, oldest first: 80x3 is three of them, _ a gap; the last one's period ended just now."""
+    return {time: Decimal(word) for time, word in _placed(text, last, period) if word != "_"}
+
+
 def samples(text: str, *, last: datetime | None = None, period: timedelta = MINUTE) -> tuple[Sample, ...]:
-    """`"60 80x3 _ 75h"`, oldest first: 80x3 is three of them, _ a gap, h a half sample; the last one ended just now."""
+    """Complete ones, newest first, written like `values`; `75h` is a half sample."""
+    placed = [(time, word) for time, word in _placed(text, last, period) if word != "_"]
+    return tuple(Sample(time, Decimal(word.rstrip("h")), half=word.endswith("h")) for time, word in reversed(placed))
+
+
+def _placed(text: str, last: datetime | None, period: timedelta) -> list[tuple[datetime, str]]:
     words = [word for part in text.split() for word in _repeated(part)]
     newest = last if last is not None else NOW - period
-    found = [
-        Sample(newest - (len(words) - 1 - place) * period, Decimal(word.rstrip("h")), half=word.endswith("h"))
-        for place, word in enumerate(words)
-        if word != "_"
-    ]
-    return tuple(reversed(found))
+    return [(newest - (len(words) - 1 - place) * period, word) for place, word in enumerate(words)]
 
 
 def _repeated(part: str) -> list[str]:

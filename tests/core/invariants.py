@@ -1,0 +1,241 @@
+"""The invariants of the core as properties of a world; each raises AssertionError where it does not hold.
+
+`test_invariants.py` shows that they hold; `test_broken_copies.py` that each would notice.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import permutations
+
+from hypothesis import strategies as st
+
+from autoscaler.core import engine, operation
+from autoscaler.core.decision import VETO_ORDER, Decision, Reason, Verdict
+from autoscaler.core.operation import State
+from autoscaler.core.policy import Direction, Metric, OnMissing, Policy, ThresholdRule
+from autoscaler.core.target import MAX_NODES_PER_INSTANCE, Mode
+from tests.core.given import NOW
+from tests.core.worlds import ENDED, NO_NUMBERS, NONE, NUMBERS, WITH_GAPS, Points, World, worlds
+
+BY_NUMBERS_OF_NODES = {Reason.BELOW_MIN, Reason.ABOVE_MAX}
+"""Reasons that need no metric."""
+
+
+def decide(world: World) -> Decision:
+    """Looked up anew at each call, so that a broken copy is met."""
+    return engine.decide(world.policy, world.seen)
+
+
+def of_values(world: World, change: Callable[[Decimal], Decimal | None]) -> dict[Metric, Points]:
+    """The world's points with each value changed, or left out for None."""
+    return {
+        metric: {
+            node: {time: new for time, value in values.items() if (new := change(value)) is not None}
+            for node, values in nodes.items()
+        }
+        for metric, nodes in world.points.items()
+    }
+
+
+def always_decides(world: World) -> None:
+    """I8: whatever the numbers, one decision; the same input gives the same record, and it is JSON."""
+    decision = decide(world)
+    assert json.dumps(decision.as_json(), allow_nan=False) == json.dumps(decide(world).as_json())
+
+
+def adds_up(world: World) -> None:
+    """A record does not contradict itself."""
+    decision = decide(world)
+    left = [stage.desired for stage in decision.stages]
+    assert {Verdict.OUT: 1, Verdict.IN: -1, Verdict.HOLD: 0}[decision.decision] == (decision.change > 0) - (
+        decision.change < 0
+    )
+    assert decision.change == left[4] - decision.nodes.current
+    assert decision.desired == left[3]
+    assert decision.change in {0, decision.desired - decision.nodes.current}
+    assert decision.vetoes == tuple(veto for veto in VETO_ORDER if veto in decision.vetoes)
+    assert not (decision.vetoes and decision.change)
+    assert not (decision.vetoes and decision.desired == decision.nodes.current)
+
+
+def one_operation_at_a_time(world: World) -> None:
+    """I1: nothing moves while an operation of the instance is open."""
+    if any(op.open and not op.shadow for op in world.seen.operations):
+        assert decide(world).change == 0
+
+
+def unknown_holds(world: World) -> None:
+    """I3: nothing is sent while an outcome is unknown."""
+    if any(op.state is State.UNKNOWN for op in world.seen.operations):
+        assert decide(world).change == 0
+
+
+def unknown_is_never_sent_again() -> None:
+    """I3: no step leads from UNKNOWN to where a call may follow."""
+    steps = operation.LEGAL_STEPS
+    assert State.REJECTED not in steps[State.UNKNOWN]
+    assert not any(State.PLANNED in after for after in steps.values())
+
+
+def never_past_max(world: World) -> None:
+    """I4: no scale-out past the policy's max."""
+    decision = decide(world)
+    if decision.change > 0:
+        assert decision.nodes.current + decision.change <= world.policy.bounds.max
+
+
+def never_past_32(world: World) -> None:
+    """I4: no scale-out past the instance's 32 nodes, whichever reading knows of more."""
+    change, seen = decide(world).change, world.seen
+    if change > 0:
+        assert max(seen.snapshot.instance_nodes, seen.snapshot.current) + change <= MAX_NODES_PER_INSTANCE
+        assert seen.checks is None or seen.checks.snapshot.instance_nodes + change <= MAX_NODES_PER_INSTANCE
+
+
+def never_below_min(world: World) -> None:
+    """I4: no scale-in below the policy's min, nor below max only because there are too many."""
+    decision = decide(world)
+    if decision.change < 0:
+        kept = world.policy.bounds.max if decision.reason is Reason.ABOVE_MAX else world.policy.bounds.min
+        assert decision.nodes.current + decision.change >= kept
+
+
+def no_number_is_missing(world: World) -> None:
+    """I5: NaN, infinite and impossible values decide exactly as if they had not come."""
+    without = world.with_points(of_values(world, lambda value: None if value.is_nan() or value in _BAD else value))
+    assert decide(without).as_json() == decide(world).as_json()
+
+
+_BAD = {Decimal(word) for word in NO_NUMBERS if not Decimal(word).is_nan()}
+
+
+def without_data_nothing_is_wanted(world: World) -> None:
+    """I5: where every value is NaN nothing goes in, and out only by on_missing_metric or below min."""
+    _only_as_missing_data_may(decide(world.with_points(of_values(world, lambda _: Decimal("NaN")))), world.policy)
+
+
+def stale_data_wants_nothing(world: World) -> None:
+    """I5: the same, once every sample is older than it may be."""
+    later = world.seen.now + timedelta(hours=2)
+    _only_as_missing_data_may(decide(world.with_seen(now=later, wishes=(), operations=())), world.policy)
+
+
+def _only_as_missing_data_may(decision: Decision, policy: Policy) -> None:
+    heard = [rule for rule in policy.rules if rule.mode is Mode.ENFORCE]
+    if decision.change < 0:
+        assert decision.reason is Reason.ABOVE_MAX
+        assert all(rule.on_missing_metric is OnMissing.IGNORE for rule in heard)
+    if decision.change > 0 and decision.reason is not Reason.BELOW_MIN:
+        assert decision.reason is Reason.NO_DATA
+        assert decision.change == 1
+        assert any(rule.on_missing_metric is OnMissing.OUT for rule in heard)
+
+
+def one_missing_metric_holds_all_in(world: World) -> None:
+    """I5: a rule that holds for missing data lets none scale in, not even above max."""
+    for rule in world.policy.rules:
+        if rule.mode is Mode.ENFORCE and rule.on_missing_metric is not OnMissing.IGNORE:
+            assert decide(world.with_points(_without(world.points, rule.metric))).change >= 0
+
+
+def missing_data_never_flips(world: World) -> None:
+    """I5: with one metric less, out never becomes in, and in becomes out only by on_missing_metric."""
+    before = decide(world)
+    for rule in world.policy.rules:
+        if rule.on_missing_metric is not OnMissing.IGNORE:
+            after = decide(world.with_points(_without(world.points, rule.metric)))
+            assert not before.change > 0 > after.change
+            assert not (before.change < 0 < after.change and after.reason is not Reason.NO_DATA)
+
+
+def _without(points: Mapping[Metric, Points], metric: Metric) -> dict[Metric, Points]:
+    return {**points, metric: {}}
+
+
+def half_samples_never_scale_in(world: World) -> None:
+    """I5: where some nodes gave nothing, nothing goes in for its load."""
+    halves = {metric: tuple(replace(one, half=True) for one in found) for metric, found in world.seen.samples.items()}
+    decision = decide(world.with_seen(samples=halves))
+    assert decision.change >= 0 or decision.reason is Reason.ABOVE_MAX
+
+
+def no_move_within_a_cooldown(world: World) -> None:
+    """I6: no move before the shortest cooldown that could apply is over, or that of a failure."""
+    decision = decide(world)
+    if decision.change == 0 or decision.reason is Reason.BELOW_MIN:
+        return
+    direction = Direction(decision.decision.value)
+    shortest = _shortest_cooldown(world.policy, direction)
+    for op in world.seen.of_group:
+        if op.changed_nodes and op.ended_at is not None and direction in {Direction.IN, op.direction}:
+            assert world.seen.now >= op.ended_at + shortest
+    failed = _last_end(world, direction, {State.FAILED, State.NEVER_HAPPENED})
+    succeeded = _last_end(world, direction, {State.SUCCEEDED})
+    assert failed <= succeeded or world.seen.now >= failed + world.policy.cooldown.failed
+
+
+def _shortest_cooldown(policy: Policy, direction: Direction) -> timedelta:
+    own = policy.cooldown.out if direction is Direction.OUT else policy.cooldown.in_
+    thresholds = [rule for rule in policy.rules if isinstance(rule, ThresholdRule)]
+    steps = [step for rule in thresholds for step in (rule.out if direction is Direction.OUT else rule.in_)]
+    return min([own, *(step.cooldown for step in steps if step.cooldown is not None)])
+
+
+def _last_end(world: World, direction: Direction, states: set[State]) -> datetime:
+    ends = [
+        op.ended_at
+        for op in world.seen.of_group
+        if op.direction is direction and op.state in states and not op.foreign and op.ended_at is not None
+    ]
+    return max(ends, default=NOW - timedelta(days=9999))
+
+
+def the_order_of_operations_does_not_matter(world: World) -> None:
+    """I6: history is a set: neither the order in which it is read nor a restart changes a decision."""
+    found = [decide(world.with_seen(operations=order)).as_json() for order in permutations(world.seen.operations)]
+    for one in found:
+        one.get("details", {}).pop("in_progress", None)  # tells of the first it meets
+        one.get("details", {}).pop("unknown_outcome", None)
+        assert one == found[0]
+
+
+def no_window_reaches_back_before_a_change(world: World) -> None:
+    """I6: after a change all that was measured before it moves nothing."""
+    changed = [op for op in world.seen.of_group if op.changed_nodes]
+    just_now = [replace(op, ended_at=NOW) for op in changed]
+    decision = decide(world.with_seen(operations=tuple(just_now)))
+    if just_now:
+        assert decision.change == 0 or decision.reason in BY_NUMBERS_OF_NODES | {Reason.NO_DATA}
+
+
+def observe_never_moves(world: World) -> None:
+    """I10: in observe (or off) no decision moves a node."""
+    for mode in (Mode.OBSERVE, Mode.OFF):
+        assert decide(world.with_seen(mode=mode)).change == 0
+
+
+def out_only_never_scales_in(world: World) -> None:
+    """A group that may only grow never shrinks."""
+    assert decide(world.with_seen(mode=Mode.OUT_ONLY)).change >= 0
+
+
+def more_load_is_never_fewer_nodes(world: World) -> None:
+    """With a higher load on any or all nodes the group is at least as large afterwards.
+
+    Not above max, where a calmer rule's longer cooldown may hold back its own scale-in but not that of above_max.
+    """
+    bounds = world.policy.bounds
+    if bounds.min <= world.seen.snapshot.current <= bounds.max:
+        for more in (Decimal("0.5"), Decimal(15), Decimal(60)):
+            hotter = world.with_points(of_values(world, lambda value, more=more: value + more))  # type: ignore[misc]  # the default binds it
+            assert decide(hotter).change >= decide(world).change
+
+
+ANY = worlds()
+OPEN = worlds(texts=NUMBERS, healthy=True)
+GOOD = worlds(texts=NUMBERS, healthy=True, done=ENDED)
+CALM = worlds(texts=NUMBERS, healthy=True, done=NONE)
+HOLDING = worlds(texts=WITH_GAPS, healthy=True, on_missing=st.sampled_from([OnMissing.HOLD, OnMissing.OUT]))
