@@ -1,15 +1,21 @@
 """One fake for each port, kept honest by the suite that the real adapter passes."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from datetime import datetime
+import asyncio
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
+from autoscaler.core.checks import DataNode, Job, Offer
 from autoscaler.core.decision import Decision
 from autoscaler.core.operation import Operation, State
-from autoscaler.core.target import InstanceKey
-from autoscaler.errors import StoreError
-from autoscaler.ports import OperationOpenError, SeenNode
+from autoscaler.core.policy import Direction, Policy
+from autoscaler.core.target import InstanceKey, Node, Scope, Snapshot, Target
+from autoscaler.errors import Ambiguous, CloudError, NotFound, StoreError
+from autoscaler.ports import Accepted, BeforeSend, MetricQuery, OperationOpenError, Points, SeenNode
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Store and History: tests/storage/test_store_contract.py
@@ -139,3 +145,337 @@ def _ended(operation: Operation) -> datetime:
 
 def _oldest_first(operations: Iterable[Operation]) -> tuple[Operation, ...]:
     return tuple(sorted(operations, key=lambda operation: operation.committed_at))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Clock
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+class FakeClock:
+    """Three hands that a test moves: the wall clock, the monotonic one, and that which counts sleep too."""
+
+    def __init__(self, now: datetime = datetime(2026, 11, 23, 12, 0, tzinfo=UTC), speed: float = 1.0) -> None:
+        self.speed = speed
+        self.wall = now
+        self.seconds = 1000.0
+        self.boot = 5000.0
+
+    def now(self) -> datetime:
+        return self.wall
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def boottime(self) -> float:
+        return self.boot
+
+    async def sleep(self, seconds: float) -> None:
+        self.pass_time(timedelta(seconds=seconds * self.speed))
+        await asyncio.sleep(0)
+
+    def pass_time(self, span: timedelta) -> None:
+        """That much of t passes, on all three."""
+        self.wall += span
+        self.seconds += span.total_seconds() / self.speed
+        self.boot += span.total_seconds() / self.speed
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Cloud: what is true there is set by the test; what is asked of it is written down
+# ---------------------------------------------------------------------------------------------------------------------
+
+LOST = object()
+"""An answer to a mutation: it is carried out, and nobody hears of it."""
+
+HANG = object()
+"""An answer to a mutation: it is carried out, and the answer never comes."""
+
+SCOPE = Scope("eu-de", "project")
+
+
+def _nothing(name: str) -> None:
+    """What is done at a call unless a test says otherwise."""
+
+
+@dataclass
+class FakeInstance:
+    """One DDM instance as it really is."""
+
+    groups: dict[str, list[Node]]
+    status: str = "RUNNING"
+    prepaid: bool = False
+
+
+class FakeCloud:
+    """The port Cloud over a truth that a test sets.
+
+    `answers` are those of the next mutations: an exception (nothing is carried out), LOST, HANG, an Accepted that is
+    given without anything being carried out; without one a mutation is accepted. `broken` makes reads fail: call name
+    or (call name, target) → error, until it is taken out again. `on_call` is told of every call before it acts.
+    """
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
+        self.scope: Scope | None = SCOPE
+        self.skew: timedelta | None = timedelta(0)
+        self.names_nodes = False
+        self.instances: dict[str, FakeInstance] = {}
+        self.job_list: dict[str, Job] = {}
+        self.hidden_jobs: set[str] = set()  # accepted, and not in any list yet
+        self.data: tuple[DataNode, ...] = (DataNode("rds", "orders-db", "normal", "ACTIVE"),)
+        self.on_sale = Offer("flavor", ("az1", "az2"), sold_out=False)
+        self.answers: deque[object] = deque()
+        self.broken: dict[object, Exception] = {}
+        self.mutations: list[Operation] = []  # every mutating call that arrived, with the intent it carried
+        self.accepted: dict[str, Operation] = {}  # job (or order) → what it will carry out
+        self.sent = asyncio.Event()  # a mutation arrived
+        self.released = asyncio.Event()  # lets calls that hang end
+        self.calls: list[str] = []
+        self.on_call: Callable[[str], None] = _nothing
+        self._numbers = itertools.count(1)
+
+    # What the port asks.
+
+    async def sign_in(self, *, good_for: timedelta = timedelta(0)) -> None:
+        self._called("sign_in")
+
+    async def describe(self, targets: Sequence[Target]) -> Mapping[str, Snapshot | CloudError]:
+        self._called("describe")
+        return {target.name: self._described(target) for target in targets}
+
+    async def jobs(self, start: datetime, end: datetime) -> tuple[Job, ...]:
+        self._called("jobs")
+        return tuple(
+            job
+            for job in self.job_list.values()
+            if job.id not in self.hidden_jobs and (job.created_at is None or start <= job.created_at <= end)
+        )
+
+    async def job(self, job_id: str) -> Job | None:
+        self._called("job")
+        return self.job_list.get(job_id)
+
+    async def data_nodes(self, target: Target) -> tuple[DataNode, ...]:
+        self._called("data_nodes")
+        return self.data
+
+    async def offer(self, target: Target, snapshot: Snapshot) -> Offer:
+        self._called("offer")
+        return self.on_sale
+
+    async def node_zones(self, target: Target, snapshot: Snapshot) -> Mapping[str, str]:
+        self._called("node_zones")
+        return {node.id: node.zone for node in self.instances[target.instance_id].groups[snapshot.group_id]}
+
+    async def add_nodes(self, target: Target, operation: Operation, before_send: BeforeSend) -> Accepted:
+        return await self._mutate("add_nodes", operation, before_send)
+
+    async def remove_nodes(self, target: Target, operation: Operation, before_send: BeforeSend) -> Accepted:
+        return await self._mutate("remove_nodes", operation, before_send)
+
+    # What a test does to it.
+
+    def have(self, nodes: int = 2, *, instance: str = "instance", group: str = "group") -> FakeInstance:
+        """There is an instance with a group of so many nodes (n1, n2, …)."""
+        made = [Node(f"n{number}", "normal", f"az{number % 2 + 1}") for number in range(1, nodes + 1)]
+        self.instances[instance] = FakeInstance({group: made})
+        return self.instances[instance]
+
+    def add(self, nodes: int = 1, *, instance: str = "instance", group: str = "group", status: str = "normal") -> None:
+        """That many nodes more, whoever did it."""
+        self.instances[instance].groups[group] += [Node(f"x{next(self._numbers)}", status) for _ in range(nodes)]
+
+    def remove(self, nodes: int = 1, *, instance: str = "instance", group: str = "group") -> None:
+        """That many nodes fewer, whoever did it."""
+        del self.instances[instance].groups[group][-nodes:]
+
+    def begin_job(self, job_id: str, name: str = "EnlargeNode", status: str = "Running", **fields: Any) -> Job:
+        """A job that somebody else began."""
+        given: dict[str, Any] = {"instance_id": "instance", "created_at": self.clock.now(), **fields}
+        self.job_list[job_id] = Job(job_id, name, status, **given)
+        return self.job_list[job_id]
+
+    def finish(self, job_id: str, status: str = "Completed", *, nodes: int | None = None, word: str = "normal") -> None:
+        """The job ends; of its nodes so many came or went (all of a completed one, none of another)."""
+        self.job_list[job_id] = replace(self.job_list[job_id], status=status, ended_at=self.clock.now())
+        operation = self.accepted.get(job_id)
+        if operation is not None:
+            count = operation.change if nodes is None and status == "Completed" else nodes or 0
+            self._carry_out(operation, count, word)
+
+    def finish_all(self) -> None:
+        """Every job that runs ends well."""
+        for job in list(self.job_list.values()):
+            if not job.finished:
+                self.finish(job.id)
+
+    def pay(self, order_id: str) -> None:
+        """An order is paid and carried out."""
+        self._carry_out(self.accepted[order_id], self.accepted[order_id].change, "normal")
+
+    def nodes(self, instance: str = "instance", group: str = "group") -> int:
+        """How many there are."""
+        return len(self.instances[instance].groups[group])
+
+    # How it works.
+
+    def _called(self, name: str) -> None:
+        self.calls.append(name)
+        self.on_call(name)
+        if name in self.broken:
+            raise self.broken[name]
+
+    def _described(self, target: Target) -> Snapshot | CloudError:
+        broken = self.broken.get(("describe", target.name))
+        if isinstance(broken, CloudError):
+            return broken
+        if broken is not None:
+            raise broken
+        found = self.instances.get(target.instance_id)
+        group = target.group_id or next(iter(found.groups), "") if found else ""
+        if found is None or group not in found.groups:
+            return NotFound(f"{target.name}: no such instance or group", status=404)
+        everyone = sum(map(len, found.groups.values()))
+        return Snapshot(self.clock.now(), found.status, tuple(found.groups[group]), everyone, group, found.prepaid)
+
+    async def _mutate(self, name: str, operation: Operation, before_send: BeforeSend) -> Accepted:
+        self.calls.append(name)
+        self.on_call(name)
+        before_send()
+        self.mutations.append(operation)
+        self.sent.set()
+        answer = self.answers.popleft() if self.answers else None
+        if isinstance(answer, BaseException):
+            raise answer
+        if isinstance(answer, Accepted):
+            return answer
+        accepted = self._accept(operation)
+        self.on_call(f"{name} accepted")
+        if answer is HANG:
+            await self.released.wait()
+        if answer is LOST:
+            raise Ambiguous("reset after the request was read")
+        return accepted
+
+    def _accept(self, operation: Operation) -> Accepted:
+        number = next(self._numbers)
+        if self.instances[operation.instance.instance_id].prepaid:
+            self.accepted[f"order-{number}"] = operation
+            return Accepted(order_id=f"order-{number}")
+        name = "EnlargeNode" if operation.direction is Direction.OUT else "ReduceNode"
+        self.begin_job(f"job-{number}", name, instance_id=operation.instance.instance_id)
+        self.accepted[f"job-{number}"] = operation
+        return Accepted(job_id=f"job-{number}")
+
+    def _carry_out(self, operation: Operation, count: int, word: str) -> None:
+        where = {"instance": operation.instance.instance_id, "group": operation.group_id}
+        if operation.direction is Direction.OUT:
+            self.add(count, status=word, **where)
+        elif operation.removing:
+            group = self.instances[where["instance"]].groups[where["group"]]
+            group[:] = [node for node in group if node.id not in operation.removing[:count]]
+        elif count:
+            self.remove(count, **where)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# MetricSource
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def _constant(value: Decimal | None) -> Callable[[MetricQuery, str, datetime], Decimal | None]:
+    def anywhere(query: MetricQuery, node: str, time: datetime) -> Decimal | None:
+        return value
+
+    return anywhere
+
+
+@dataclass
+class FakeMetrics:
+    """The port MetricSource: `value` tells each node's value in each minute, None for a gap; the last `lag` is missing.
+
+    `errors`: metric name or instance id → what its queries become. `raises`: what the whole source breaks with.
+    """
+
+    clock: FakeClock
+    value: Callable[[MetricQuery, str, datetime], Decimal | None] = field(
+        default_factory=lambda: _constant(Decimal(50))
+    )
+    lag: timedelta = timedelta(0)
+    errors: dict[str, CloudError] = field(default_factory=dict)
+    raises: Exception | None = None
+    asked: list[tuple[tuple[MetricQuery, ...], datetime, datetime]] = field(default_factory=list)
+
+    def stand_at(self, value: float | str | None) -> None:
+        """Every node has this value from now on (and had it ever)."""
+        self.value = _constant(None if value is None else Decimal(str(value)))
+
+    async def fetch(
+        self, queries: Sequence[MetricQuery], start: datetime, end: datetime
+    ) -> Mapping[MetricQuery, Mapping[str, Points] | CloudError]:
+        self.asked.append((tuple(queries), start, end))
+        if self.raises is not None:
+            raise self.raises
+        return {query: self._answer(query, start, end) for query in queries}
+
+    def _answer(self, query: MetricQuery, start: datetime, end: datetime) -> Mapping[str, Points] | CloudError:
+        error = self.errors.get(query.name) or self.errors.get(query.instance_id)
+        return error or {node: self._points(query, node, start, end) for node in query.node_ids}
+
+    def _points(self, query: MetricQuery, node: str, start: datetime, end: datetime) -> Points:
+        last = min(end, self.clock.now() - self.lag)
+        count = max(0, int((last - start) / query.period))
+        times = [start + place * query.period for place in range(count)]
+        found = {time: self.value(query, node, time) for time in times}
+        return {time: value for time, value in found.items() if value is not None}
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Monitor
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class RecordingMonitor:
+    """The port Monitor: everything it was told, in order."""
+
+    cycles: list[dict[str, Any]] = field(default_factory=list)
+    seen: list[tuple[str, Snapshot | None]] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
+    failures: list[tuple[str, Exception]] = field(default_factory=list)
+    operations: list[tuple[Operation, bool]] = field(default_factory=list)
+    events: list[tuple[str, str, dict[str, object]]] = field(default_factory=list)
+
+    def cycle(self, *, interval: timedelta, seconds: float, lateness: float, targets: int, errors: int) -> None:
+        self.cycles.append(
+            {"interval": interval, "seconds": seconds, "lateness": lateness, "targets": targets, "errors": errors}
+        )
+
+    def observed(self, policy: Policy, snapshot: Snapshot | None, now: datetime) -> None:
+        self.seen.append((policy.name, snapshot))
+
+    def decided(self, policy: Policy, decision: Decision, cooldowns: Mapping[Direction, timedelta]) -> None:
+        self.decisions.append(decision)
+
+    def failed(self, target: str, error: Exception) -> None:
+        self.failures.append((target, error))
+
+    def operation(self, operation: Operation, *, overdue: bool = False) -> None:
+        self.operations.append((operation, overdue))
+
+    def call(self, service: str, name: str, code: str, seconds: float) -> None:
+        pass
+
+    def skew(self, seconds: float) -> None:
+        pass
+
+    def targets(self, policies: Sequence[Policy]) -> None:
+        pass
+
+    def event(self, level: str, message: str, **fields: object) -> None:
+        self.events.append((level, message, fields))
+
+    def said(self, part: str) -> int:
+        """How many events had this in their message."""
+        return sum(part in message for _, message, _ in self.events)

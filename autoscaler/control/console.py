@@ -9,7 +9,7 @@ from autoscaler.clock import Clock
 from autoscaler.control.group_watch import remember
 from autoscaler.control.memory import Memory
 from autoscaler.control.poller import under
-from autoscaler.control.reconciler import Reconciler, target_of
+from autoscaler.control.reconciler import Reconciler, moved, target_of
 from autoscaler.control.scheduler import Pulse
 from autoscaler.core.ddm_metrics import FACTS
 from autoscaler.core.history import DAY
@@ -116,10 +116,12 @@ class DaemonConsole:
             raise ResolveRefusedError(
                 f"{running} of the instance is running; wait for its end, then resolve the operation"
             )
-        arrived = operation.change if outcome == State.SUCCEEDED else 0
-        closed = _closed(operation, State(outcome), now, detail, arrived)
+        if await self._open_operation(target) != operation:
+            raise ResolveRefusedError("the operation went on meanwhile; look at it once more")
+        closed = _closed(operation, _outcome(outcome), now, detail, _moved(operation, outcome, snapshot))
         if snapshot is not None:
             await remember(self.store, operation.instance, snapshot, now)
+            self.memory.of(target).enter(now, snapshot.current)
         for was, step in closed:
             await self.store.update(step, was=was)
         final = closed[-1][1]
@@ -129,10 +131,29 @@ class DaemonConsole:
         return shown
 
     async def _open_operation(self, target: str) -> Operation:
-        for operation in await self.store.open_operations():
-            if operation.target == target and not self.reconciler.in_flight(operation.id):
-                return operation
-        raise ResolveRefusedError(f"target {target} has no open operation; there is nothing to resolve")
+        """The open operation of a target, where the present credentials can see what became of it.
+
+        Raises:
+            ResolveRefusedError: there is none, or its call is under way.
+        """
+        scope = self.cloud.scope
+        mine = [operation for operation in await self.store.open_operations() if operation.target == target]
+        here = [
+            operation
+            for operation in mine
+            if scope is not None
+            and (scope.region, scope.project_id) == (operation.instance.region, operation.instance.project_id)
+        ]
+        if not mine:
+            raise ResolveRefusedError(f"target {target} has no open operation; there is nothing to resolve")
+        if not here:
+            raise ResolveRefusedError(
+                f"operation {mine[0].id} is of project {mine[0].instance.region}/{mine[0].instance.project_id}; "
+                "resolve it with a daemon that is signed in there"
+            )
+        if self.reconciler.in_flight(here[0].id):
+            raise ResolveRefusedError("the call is just being made; wait for its answer, then resolve the operation")
+        return here[0]
 
     async def _look(self, operation: Operation, now: datetime) -> tuple[Snapshot | None, str]:
         """What the group is now, and the job that still runs on the instance, if any.
@@ -157,17 +178,35 @@ def _closed(
     operation: Operation, outcome: State, now: datetime, detail: str, arrived: int
 ) -> list[tuple[Operation, Operation]]:
     """The legal steps from where it stands to the outcome that the operator names, as (before, after)."""
+    if operation.state is State.SUBMITTED and outcome is State.NEVER_HAPPENED:
+        raise ResolveRefusedError("the cloud accepted this operation: resolve it as succeeded or failed")
     steps: list[tuple[Operation, Operation]] = []
     at = max(now, operation.committed_at)
     here = operation
-    if here.state is State.PLANNED or (here.state is State.SUBMITTED and outcome is State.NEVER_HAPPENED):
-        if here.state is State.SUBMITTED:
-            raise ResolveRefusedError("the cloud accepted this operation: resolve it as succeeded or failed")
+    if here.state is State.PLANNED:
         unknown = here.step(State.UNKNOWN, at=at, detail=detail)
         steps.append((here, unknown))
         here = unknown
     steps.append((here, here.step(outcome, at=at, detail=detail, arrived=arrived)))
     return steps
+
+
+RESOLUTIONS = frozenset({State.SUCCEEDED, State.FAILED, State.NEVER_HAPPENED})
+
+
+def _outcome(word: str) -> State:
+    if word not in RESOLUTIONS:
+        raise ResolveRefusedError(f"{word} is no outcome; say succeeded, failed or never_happened")
+    return State(word)
+
+
+def _moved(operation: Operation, outcome: str, snapshot: Snapshot | None) -> int:
+    """How many nodes came or went: all when it succeeded; of a failed one, as many as are seen."""
+    if outcome == State.SUCCEEDED:
+        return operation.change
+    if outcome == State.FAILED and snapshot is not None:
+        return min(moved(operation, snapshot), operation.change)
+    return 0
 
 
 def _rule_json(rule: Rule) -> dict[str, Any]:

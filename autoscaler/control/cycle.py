@@ -4,22 +4,23 @@ Every evaluation ends in exactly one record or one counted error, and one bad ta
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import Enum
 
 from autoscaler.clock import Clock
 from autoscaler.control import preflight
 from autoscaler.control.executor import Executor
 from autoscaler.control.memory import Memory
-from autoscaler.control.poller import Poller, Seen
+from autoscaler.control.poller import Poll, Poller, Seen
 from autoscaler.core import engine, history
 from autoscaler.core.decision import Decision, Reason, StageRecord, Verdict
 from autoscaler.core.observation import Observation
 from autoscaler.core.operation import Operation, State
 from autoscaler.core.policy import Direction, Policy
-from autoscaler.core.target import Mode
-from autoscaler.errors import AutoscalerError
+from autoscaler.core.target import InstanceKey, Mode
 from autoscaler.ports import Cloud, Monitor, OperationOpenError, Store
 
 
@@ -35,6 +36,13 @@ class Evaluated:
     def moves(self) -> bool:
         """Whether nodes are to be added or removed."""
         return self.decision.decision is not Verdict.HOLD
+
+
+class _End(Enum):
+    """How an evaluation may end other than in a record that is still to be stored."""
+
+    COMMITTED = "committed"  # the record went in with the intent
+    FAILED = "failed"  # a counted error
 
 
 class Cycle:
@@ -60,55 +68,62 @@ class Cycle:
         self._poller = poller
         self._executor = executor
         self._ceiling = ceiling
+        self._turns: defaultdict[InstanceKey, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.acting: set[asyncio.Task[None]] = set()
-        self.errors = 0  # evaluations that ended in one, since the start
 
     async def run_once(self, policies: Sequence[Policy]) -> int:
         """One round over these targets; how many errors it had. Calls that change something go on after it."""
-        before, now = self.errors, self._clock.now()
-        await self._round(policies, now)
-        return self.errors - before
-
-    async def _round(self, policies: Sequence[Policy], now: datetime) -> None:
+        now = self._clock.now()
         try:
             poll = await self._poller.poll(policies, now)
-        except AutoscalerError as error:
-            self._all_failed([policy.name for policy in policies], error)
-            return
-        for name, failure in poll.errors.items():
-            self._failed(name, failure)
+        except Exception as error:  # noqa: BLE001  # the round's end: nothing is known of any target, each is counted
+            return self._all_failed([policy.name for policy in policies], error)
+        self._tell_errors(policies, poll, now)
+        ended = await asyncio.gather(*(self._one(seen, now) for seen in poll.seen))
+        failed = await self._record([one for one in ended if isinstance(one, Evaluated)])
+        return len(poll.errors) + ended.count(_End.FAILED) + failed
+
+    def _tell_errors(self, policies: Sequence[Policy], poll: Poll, now: datetime) -> None:
+        for policy in policies:
+            if policy.name in poll.errors:
+                self._monitor.observed(policy, None, now)
+                self._failed(policy.name, poll.errors[policy.name])
         for (name, metric), reason in poll.metric_errors.items():
             self._monitor.event(
                 "warning", "a metric could not be read", target=name, metric=metric.name, error=str(reason)
             )
-        evaluated = await asyncio.gather(*(self._evaluate(seen, now) for seen in poll.seen))
-        done = [one for one in evaluated if one is not None]
-        committed = [await self._commit(one) for one in done if one.moves]
-        await self._record([one for one in done if not one.moves] + [one for one in committed if one is not None])
 
-    async def _evaluate(self, seen: Seen, now: datetime) -> Evaluated | None:
-        """One target: decide, and once more with everything that was read before acting. Errors end here, counted."""
+    async def _one(self, seen: Seen, now: datetime) -> Evaluated | _End:
+        """One target from its decision to the commit of its intent. Errors end here, counted."""
         try:
             self._monitor.observed(seen.policy, seen.snapshot, now)
             observation = await self._poller.observe(seen, now, self._ceiling)
-            decision = engine.decide(seen.policy, observation)
-            if _would_move(decision):
-                direction = Direction.OUT if decision.desired > decision.nodes.current else Direction.IN
-                checks = await preflight.read(self._cloud, seen.policy, direction, now)
-                operations = await self._poller.operations(seen.instance, seen.policy, now)
-                shadows = self._memory.of(seen.policy.name).shadows
-                observation = replace(observation, checks=checks, operations=(*operations, *shadows))
-                decision = engine.decide(seen.policy, observation)
+            first = Evaluated(seen, observation, engine.decide(seen.policy, observation))
+            if not _would_move(first.decision):
+                return first
+            async with self._turns[
+                seen.instance
+            ]:  # what is read before acting is newer than the instance's last intent
+                checked = await self._check(first)
+                return await self._commit(checked) if checked.moves else checked
         except Exception as error:  # noqa: BLE001  # one target's end: whatever it was, the others go on
             self._failed(seen.policy.name, error)
-            return None
-        return Evaluated(seen, observation, decision)
+            return _End.FAILED
 
-    async def _commit(self, one: Evaluated) -> Evaluated | None:
+    async def _check(self, first: Evaluated) -> Evaluated:
+        """Decide once more, with everything that is read before acting: that is the one record."""
+        policy, decision, now = first.seen.policy, first.decision, first.observation.now
+        direction = Direction.OUT if decision.desired > decision.nodes.current else Direction.IN
+        checks = await preflight.read(self._cloud, policy, direction, now)
+        operations = await self._poller.operations(first.seen.instance, policy, now)
+        shadows = self._memory.of(policy.name).shadows
+        observation = replace(first.observation, checks=checks, operations=(*operations, *shadows))
+        return Evaluated(first.seen, observation, engine.decide(policy, observation))
+
+    async def _commit(self, one: Evaluated) -> Evaluated | _End:
         """Commit the intent and begin its call in a task of its own: a slow answer delays nobody.
 
-        Gives back what is still to be recorded: nothing where the record went in with the intent, a hold where another
-        operation was begun on the instance meanwhile.
+        Gives back what is still to be recorded: a hold where another operation was begun on the instance meanwhile.
         """
         policy, checks = one.seen.policy, one.observation.checks
         if checks is None:
@@ -117,30 +132,31 @@ class Cycle:
             intent = await self._executor.commit(policy, one.decision, one.seen.instance, checks)
         except OperationOpenError:
             return replace(one, decision=_held(one.decision, Reason.IN_PROGRESS, "another operation was just begun"))
-        except AutoscalerError as error:
-            self._failed(policy.name, error)
-            return None
-        self._decided(one)
         task = asyncio.create_task(self._send(one, intent), name=f"{one.decision.decision} {policy.name}")
-        self.acting.add(task)
+        self.acting.add(task)  # first of all: an intent without its task would stay open
         task.add_done_callback(self.acting.discard)
-        return None
+        self._decided(one)
+        return _End.COMMITTED
 
     async def _send(self, one: Evaluated, intent: Operation) -> None:
+        """The call of an evaluation that has its record already: what goes wrong now is no error of the evaluation."""
         try:
             await self._executor.send(one.seen.policy, intent, one.decision.nodes.current)
         except Exception as error:  # noqa: BLE001  # the task ends here: what was sent is written down or looked for
-            self._failed(one.seen.policy.name, error)
+            self._memory.of(one.seen.policy.name).error = _sentence(error)
+            self._monitor.event(
+                "error", "a call ended without being written down", operation=intent.id, error=_sentence(error)
+            )
 
-    async def _record(self, evaluated: Sequence[Evaluated]) -> None:
-        """Store the records of what holds, all in one transaction."""
+    async def _record(self, evaluated: Sequence[Evaluated]) -> int:
+        """Store the records of what holds, all in one transaction; how many could not be stored."""
         try:
             await self._store.record([one.decision for one in evaluated])
-        except AutoscalerError as error:
-            self._all_failed([one.seen.policy.name for one in evaluated], error)
-            return
+        except Exception as error:  # noqa: BLE001  # without its record an evaluation is a counted error
+            return self._all_failed([one.seen.policy.name for one in evaluated], error)
         for one in evaluated:
             self._decided(one)
+        return 0
 
     def _decided(self, one: Evaluated) -> None:
         policy, observation = one.seen.policy, one.observation
@@ -154,14 +170,18 @@ class Cycle:
             share.shadows = (*share.shadows[-99:], _shadow(one))
         self._monitor.decided(policy, one.decision, cooldowns)
 
-    def _all_failed(self, names: Sequence[str], error: Exception) -> None:
+    def _all_failed(self, names: Sequence[str], error: Exception) -> int:
         for name in names:
             self._failed(name, error)
+        return len(names)
 
     def _failed(self, name: str, error: Exception) -> None:
-        self.errors += 1
-        self._memory.of(name).error = str(error) or type(error).__name__
+        self._memory.of(name).error = _sentence(error)
         self._monitor.failed(name, error)
+
+
+def _sentence(error: Exception) -> str:
+    return str(error) or type(error).__name__
 
 
 def _would_move(decision: Decision) -> bool:

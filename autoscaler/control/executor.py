@@ -74,7 +74,10 @@ class Executor:
         return operation
 
     def _intent(self, policy: Policy, decision: Decision, instance: InstanceKey, checks: Checks) -> Operation:
-        now, count = self._clock.now(), abs(decision.change)
+        now = max(
+            self._clock.now(), decision.at
+        )  # jobs were listed at `at`: a clock set back makes no old job a new one
+        count = abs(decision.change)
         out = decision.decision is Verdict.OUT
         return Operation(
             id=uuid.uuid4().hex,
@@ -119,6 +122,8 @@ class Executor:
             raise
         except Exception as error:  # noqa: BLE001  # whatever it is, the call may have been carried out: look, never resend
             return await self._write(intent, State.UNKNOWN, str(error) or type(error).__name__)
+        if accepted.job_id is None and accepted.order_id is None:
+            return await self._write(intent, State.UNKNOWN, "the answer names neither a job nor an order")
         return await self._submitted(intent, accepted)
 
     def _deadline(self, intent: Operation) -> Callable[[], None]:

@@ -70,7 +70,7 @@ def foreign_job(*, target: str, instance: InstanceKey, group_id: str, job: Job) 
     if job.instance_id != instance.instance_id or job.direction is None or not job.succeeded or at is None:
         return None
     change = 1 if job.direction is Direction.OUT else -1  # the list does not tell how many
-    return _foreign(f"job-{job.id}", target, instance, group_id, change, at, job_id=job.id)
+    return _foreign(f"job-{job.id}-{group_id}", target, instance, group_id, change, at, job_id=job.id)
 
 
 def _foreign(

@@ -33,10 +33,18 @@ class TargetMemory:
     def begin(self, now: datetime, snapshot: Snapshot) -> None:
         """An evaluation begins: the first one enters the current size, so that a restart never scales in at once."""
         self.snapshot = snapshot
+        self._not_from_the_future(now)
         if self.first_evaluated_at is None:
             self.first_evaluated_at = now
             self.enter(now, snapshot.current)
         self.shadows = tuple(_matured(shadow, now) for shadow in self.shadows)
+
+    def _not_from_the_future(self, now: datetime) -> None:
+        """A clock that was set back must not hide what was wanted a moment ago."""
+        self.wishes = tuple(replace(wish, at=min(wish.at, now)) for wish in self.wishes)
+        self.fresh_at = {rule: min(at, now) for rule, at in self.fresh_at.items()}
+        if self.first_evaluated_at is not None:
+            self.first_evaluated_at = min(self.first_evaluated_at, now)
 
     def enter(self, now: datetime, size: int) -> None:
         """The group has this size after an operation or somebody else's change."""

@@ -8,12 +8,13 @@ from autoscaler.control import group_watch
 from autoscaler.control.memory import Memory
 from autoscaler.control.windows import Want, Windows
 from autoscaler.core import sample
+from autoscaler.core.checks import Job
 from autoscaler.core.history import DAY
 from autoscaler.core.observation import Observation
 from autoscaler.core.operation import Operation
 from autoscaler.core.policy import Metric, Policy
 from autoscaler.core.target import InstanceKey, Mode, Scope, Snapshot
-from autoscaler.errors import AutoscalerError, CloudError, Unavailable
+from autoscaler.errors import CloudError, Unavailable
 from autoscaler.ports import Cloud, MetricSource, Store
 
 
@@ -32,7 +33,7 @@ class Poll:
     """What one poll brought: targets to decide on, and errors of the others by target name."""
 
     seen: tuple[Seen, ...]
-    errors: Mapping[str, AutoscalerError]
+    errors: Mapping[str, Exception]
     metric_errors: Mapping[tuple[str, Metric], CloudError]
 
 
@@ -49,13 +50,13 @@ class Poller:
         """Everything that these targets need, in as few calls as the API allows. One bad target is one error."""
         scope = self._scope()
         described = await self._cloud.describe([policy.target for policy in policies])
+        jobs = _JobList(self._cloud, now)
         seen: list[Seen] = []
-        errors: dict[str, AutoscalerError] = {}
+        errors: dict[str, Exception] = {}
         for policy in policies:
-            answer = described[policy.name]
             try:
-                seen.append(await self._watch(policy, scope, answer, now))
-            except AutoscalerError as error:
+                seen.append(await self._watch(policy, scope, described[policy.name], jobs, now))
+            except Exception as error:  # noqa: BLE001  # one target's end: whatever it was, the others go on
                 errors[policy.name] = error
         metric_errors = await self.windows.refresh([want for one in seen for want in _wants(one)], now)
         return Poll(tuple(seen), errors, metric_errors)
@@ -66,17 +67,20 @@ class Poller:
             raise Unavailable("not signed in yet")
         return scope
 
-    async def _watch(self, policy: Policy, scope: Scope, answer: Snapshot | CloudError, now: datetime) -> Seen:
+    async def _watch(
+        self, policy: Policy, scope: Scope, answer: Snapshot | CloudError, jobs: "_JobList", now: datetime
+    ) -> Seen:
         """Compare the group with what was known of it; somebody else's change becomes an operation."""
         if isinstance(answer, CloudError):
             raise answer
         instance = InstanceKey(scope.region, scope.project_id, policy.target.instance_id)
-        await self._import_jobs_of_new_group(policy, instance, answer, now)
-        if await self._ours_explains(instance, answer):
-            seen = group_watch.look(await self._store.seen_nodes(instance, answer.group_id), answer, now)
-        else:
-            seen = await group_watch.remember(self._store, instance, answer, now)
+        before = await self._store.seen_nodes(instance, answer.group_id)
+        if before is None:
+            await self._import_jobs_of_new_group(policy, instance, answer, jobs, now)
+        seen = group_watch.look(before, answer, now)
+        if not await self._ours_explains(instance, answer):
             await self._note_foreign(policy, instance, answer, seen.change, now)
+            await group_watch.remember(self._store, instance, answer, now)
         return Seen(policy, instance, answer, seen.counted_from(answer, policy.warm_up))
 
     async def _ours_explains(self, instance: InstanceKey, snapshot: Snapshot) -> bool:
@@ -101,17 +105,15 @@ class Poller:
         self._memory.of(policy.name).enter(now, snapshot.current)
 
     async def _import_jobs_of_new_group(
-        self, policy: Policy, instance: InstanceKey, snapshot: Snapshot, now: datetime
+        self, policy: Policy, instance: InstanceKey, snapshot: Snapshot, jobs: "_JobList", now: datetime
     ) -> None:
         """A store that has never seen the group learns what was done to it in the last 24 h, before it decides."""
-        if await self._store.seen_nodes(instance, snapshot.group_id) is not None:
-            return
-        jobs = await self._cloud.jobs(now - DAY, now + DAY)
+        stored = await self._store.operations(instance, since=now - 2 * DAY)
+        ours = {op.job_id for op in stored if not op.foreign}
         done = (
             group_watch.foreign_job(target=policy.name, instance=instance, group_id=snapshot.group_id, job=job)
-            for job in jobs
+            for job in await jobs.read()
         )
-        ours = {op.job_id for op in await self._store.operations(instance, since=now - 2 * DAY)}
         await self._store.import_operations([op for op in done if op is not None and op.job_id not in ours])
 
     async def observe(self, seen: Seen, now: datetime, ceiling: Mode) -> Observation:
@@ -140,6 +142,20 @@ class Poller:
         cooldown = policy.cooldown
         longest = max(DAY, cooldown.out, cooldown.in_, cooldown.failed)
         return await self._store.operations(instance, since=now - longest - timedelta(hours=1))
+
+
+class _JobList:
+    """The project's jobs around now, read once a poll at most: a new store asks for every one of its groups."""
+
+    def __init__(self, cloud: Cloud, now: datetime) -> None:
+        self._cloud = cloud
+        self._now = now
+        self._jobs: tuple[Job, ...] | None = None
+
+    async def read(self) -> tuple[Job, ...]:
+        if self._jobs is None:
+            self._jobs = await self._cloud.jobs(self._now - DAY, self._now + DAY)
+        return self._jobs
 
 
 def under(mode: Mode, ceiling: Mode) -> Mode:

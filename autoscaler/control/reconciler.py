@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from autoscaler.clock import Clock, after_real
+from autoscaler.clock import Clock, after_real, real_seconds
 from autoscaler.control import group_watch
 from autoscaler.control.memory import Memory
 from autoscaler.core.checks import Job
@@ -40,7 +40,7 @@ CHANGING_STATUSES = frozenset({"GROWING", "REDUCING"})
 class _Quiet:
     """Successful readings in a row in which nothing had happened."""
 
-    since: datetime
+    since: float  # real monotonic seconds: a wall clock that jumps makes no time pass
     readings: int = 0
 
 
@@ -50,12 +50,14 @@ class _Looking:
 
     quiet: dict[str, _Quiet] = field(default_factory=dict)
     overdue: set[str] = field(default_factory=set)
+    elsewhere: set[str] = field(default_factory=set)  # of another project: told once
 
-    def settled(self, op: Operation, now: datetime) -> bool:
+    def settled(self, op: Operation, clock: Clock) -> bool:
         """One more quiet reading; whether they are enough."""
+        now = clock.monotonic()
         quiet = self.quiet.setdefault(op.id, _Quiet(now))
         quiet.readings += 1
-        return quiet.readings >= SETTLE_READINGS and now - quiet.since >= SETTLE_TIME
+        return quiet.readings >= SETTLE_READINGS and now - quiet.since >= real_seconds(clock, SETTLE_TIME)
 
     def disturbed(self, op: Operation) -> None:
         """Something happened, or a reading failed: the count starts again."""
@@ -64,6 +66,7 @@ class _Looking:
     def keep(self, ids: set[str]) -> None:
         self.quiet = {key: value for key, value in self.quiet.items() if key in ids}
         self.overdue &= ids
+        self.elsewhere &= ids
 
 
 class Reconciler:
@@ -92,28 +95,41 @@ class Reconciler:
         return operation_id in self._looking.overdue
 
     async def run_once(self) -> None:
-        """Look at every open operation once. A cloud that cannot be asked is an event, not an error.
+        """Look at every open operation once. What cannot be asked, or stored, is an event; the others are looked at.
 
         Raises:
-            StoreError: the store cannot be read or written.
+            StoreError: the open operations cannot be read.
         """
         operations = await self._store.open_operations()
         self._looking.keep({op.id for op in operations})
-        for op in operations:
-            if not self.in_flight(op.id):
+        for op in [op for op in operations if not self.in_flight(op.id)]:  # asked now: later their state may be another
+            if self._is_here(op):
                 await self._reconcile(op)
+
+    def _is_here(self, op: Operation) -> bool:
+        """Whether the present credentials see the operation's instance: elsewhere its jobs would seem never to be."""
+        scope, key = self._cloud.scope, op.instance
+        if scope is not None and (scope.region, scope.project_id) == (key.region, key.project_id):
+            return True
+        if scope is not None and op.id not in self._looking.elsewhere:
+            self._looking.elsewhere.add(op.id)
+            where = f"{key.region}/{key.project_id}"
+            self._monitor.event(
+                "warning", "an open operation is of another project; it is left alone", operation=op.id, project=where
+            )
+        return False
 
     async def _reconcile(self, op: Operation) -> None:
         now = self._clock.now()
         self._note_overdue(op, now)
-        if op.state is State.PLANNED:
-            op = await self._step(op, State.UNKNOWN, now, "the daemon ended before the answer was known")
         try:
+            if op.state is State.PLANNED:
+                op = await self._step(op, State.UNKNOWN, now, "the daemon ended before the answer was known")
             if op.state is State.SUBMITTED:
                 await self._follow(op)
             else:
                 await self._look(op)
-        except CloudError as error:
+        except Exception as error:  # noqa: BLE001  # one operation's end: whatever it was, the others are followed
             self._looking.disturbed(op)
             self._monitor.event("warning", "an operation could not be followed", operation=op.id, error=str(error))
 
@@ -137,10 +153,12 @@ class Reconciler:
             await self._end(
                 op, State.FAILED, snapshot, now, f"job {job.id} {job.status}: {job.fail_reason}".rstrip(": ")
             )
-        elif snapshot.running and _arrived(op, snapshot) >= op.change:
+        elif snapshot.running and moved(op, snapshot) >= op.change:
             await self._end(op, State.SUCCEEDED, snapshot, now, op.detail)
-        elif job is not None and snapshot.running and self._looking.settled(op, now):
-            came = f"job {job.id} Completed, but {_arrived(op, snapshot)} of {op.change} nodes came"
+        elif job is None or not snapshot.running:
+            self._looking.disturbed(op)
+        elif self._looking.settled(op, self._clock):
+            came = f"job {job.id} Completed, but {moved(op, snapshot)} of {op.change} nodes came"
             await self._end(op, State.FAILED, snapshot, now, came)
 
     async def _look(self, op: Operation) -> None:
@@ -154,7 +172,7 @@ class Reconciler:
         snapshot = await self._describe(op)
         if not _at_rest(snapshot) or not snapshot.running:
             self._looking.disturbed(op)
-        elif _arrived(op, snapshot) >= op.change:
+        elif moved(op, snapshot) >= op.change:
             await self._end(op, State.SUCCEEDED, snapshot, now, "the nodes were seen")
         elif self._nothing_happened(op, snapshot, now):
             detail = f"nothing had changed in {SETTLE_READINGS} readings over {SETTLE_TIME}"
@@ -166,17 +184,19 @@ class Reconciler:
         if snapshot.node_ids != op.node_ids or now <= arrived_by or op.prepaid:
             self._looking.disturbed(op)
             return False
-        return self._looking.settled(op, now)
+        return self._looking.settled(op, self._clock)
 
     async def _new_job(self, op: Operation) -> Job | None:
         """A job of this instance and direction that was not there when the intent was made; the oldest, if several."""
         jobs = await self._agreed_jobs(op)
+        others = await self._store.operations(op.instance, since=op.committed_at - DAY)
+        known = op.known_jobs | {
+            other.job_id for other in others
+        }  # a job that is another operation's is not this one's
         new = [
             job
             for job in jobs
-            if job.id not in op.known_jobs
-            and job.instance_id == op.instance.instance_id
-            and job.direction is op.direction
+            if job.id not in known and job.instance_id == op.instance.instance_id and job.direction is op.direction
         ]
         return min(new, key=lambda job: (job.created_at is None, job.created_at, job.id), default=None)
 
@@ -200,8 +220,8 @@ class Reconciler:
 
     async def _end(self, op: Operation, state: State, snapshot: Snapshot, now: datetime, detail: str) -> None:
         """Remember the nodes first: after a crash in between the operation is still open and explains them."""
-        arrived = min(_arrived(op, snapshot), op.change)
-        surplus = _arrived(op, snapshot) - op.change
+        arrived = min(moved(op, snapshot), op.change)
+        surplus = moved(op, snapshot) - op.change
         await group_watch.remember(self._store, op.instance, snapshot, now)
         await self._step(op, state, now, detail, arrived=op.change if state is State.SUCCEEDED else max(0, arrived))
         self._memory.of(op.target).enter(now, snapshot.current)
@@ -216,7 +236,7 @@ class Reconciler:
     async def _step(self, op: Operation, state: State, at: datetime, detail: str, **fields: object) -> Operation:
         operation = op.step(state, at=max(at, op.committed_at), detail=detail, **fields)
         await self._store.update(operation, was=op)
-        self._monitor.operation(operation)
+        self._monitor.operation(operation, overdue=operation.open and self.is_overdue(op.id))
         return operation
 
 
@@ -231,7 +251,7 @@ def _at_rest(snapshot: Snapshot) -> bool:
     return not changing and snapshot.instance_status.upper() not in CHANGING_STATUSES
 
 
-def _arrived(op: Operation, snapshot: Snapshot) -> int:
+def moved(op: Operation, snapshot: Snapshot) -> int:
     """Ready nodes that were not there before; or, going in, nodes that are gone."""
     if op.direction is Direction.OUT:
         return len(snapshot.ready_ids - op.node_ids)

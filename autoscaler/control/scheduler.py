@@ -5,8 +5,7 @@ clock watch                                                                    (
 """
 
 import asyncio
-import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -106,11 +105,19 @@ class Scheduler:
 
         A call that changes something is waited for first: cut off, its outcome would be unknown.
         """
-        self._apscheduler.shutdown(wait=False) if self._apscheduler.running else None
+        if self._apscheduler.running:
+            self._apscheduler.shutdown(wait=False)
         if self._watch is not None:
-            self._watch.cancel()
-        await _drain(self._cycle.acting | self._under_way, seconds)
-        await _drain(set(self._cycle.acting), 1.0)  # begun by a cycle that was itself being drained
+            await _cut_off([self._watch])
+        until = self._clock.monotonic() + seconds
+        while self._busy and (left := until - self._clock.monotonic()) > 0:
+            await asyncio.wait(self._busy, timeout=left)  # a cycle that is waited for may begin one more call
+        await _cut_off(self._under_way)
+        await _cut_off(self._cycle.acting)
+
+    @property
+    def _busy(self) -> set[asyncio.Task[None]]:
+        return self._cycle.acting | self._under_way
 
     def _add(self, name: str, every: float, work: Callable[[], Awaitable[object]]) -> None:
         self.pulse.beats[name] = Beat(name, every, self._clock.monotonic())
@@ -197,13 +204,9 @@ def _wall() -> float:
     return datetime.now(UTC).timestamp()
 
 
-async def _drain(tasks: set[asyncio.Task[None]], seconds: float) -> None:
-    """Wait for tasks, then cancel what is left and wait until it has written down where it stood."""
-    if not tasks:
-        return
-    _, late = await asyncio.wait(tasks, timeout=seconds)
+async def _cut_off(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel, and wait until each has written down where it stood."""
+    late = tuple(tasks)
     for task in late:
         task.cancel()
-    for task in late:
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+    await asyncio.gather(*late, return_exceptions=True)

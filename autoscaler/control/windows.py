@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from autoscaler.core.policy import Metric, Policy, TargetTrackingRule
-from autoscaler.errors import CloudError
+from autoscaler.errors import CloudError, Unreadable
 from autoscaler.ports import MetricQuery, MetricSource, Points
 
 LATE = timedelta(minutes=10)
@@ -69,14 +69,22 @@ class Windows:
         """Ask for what is new of each; what could not be had is named with its error, and keeps its old values."""
         errors: dict[tuple[str, Metric], CloudError] = {}
         for start, group in self._by_start(wants, now).items():
-            answers = await self._source.fetch(tuple(dict.fromkeys(want.query for want in group)), start, now)
+            answers = await self._ask(tuple(dict.fromkeys(want.query for want in group)), start, now)
             for want in group:
-                answer = answers[want.query]
+                answer = answers.get(want.query, Unreadable("the source gave no answer to this query"))
                 if isinstance(answer, CloudError):
                     errors[want.key] = answer
                 else:
                     self._windows[want.key].take(answer, now, horizon(want.policy, want.metric))
         return errors
+
+    async def _ask(
+        self, queries: tuple[MetricQuery, ...], start: datetime, now: datetime
+    ) -> Mapping[MetricQuery, Mapping[str, Points] | CloudError]:
+        try:
+            return await self._source.fetch(queries, start, now)
+        except Exception as error:  # noqa: BLE001  # a source that breaks is data that is missing: targets decide without
+            return dict.fromkeys(queries, Unreadable(f"the source failed: {error!r}"))
 
     def _by_start(self, wants: Iterable[Want], now: datetime) -> dict[datetime, list[Want]]:
         groups: dict[datetime, list[Want]] = {}
