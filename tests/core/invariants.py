@@ -10,15 +10,13 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import permutations
 
-from hypothesis import strategies as st
-
 from autoscaler.core import engine, operation
 from autoscaler.core.decision import VETO_ORDER, Decision, Reason, Verdict
 from autoscaler.core.operation import State
 from autoscaler.core.policy import Direction, Metric, OnMissing, Policy, ThresholdRule
 from autoscaler.core.target import MAX_NODES_PER_INSTANCE, Mode
 from tests.core.given import NOW
-from tests.core.worlds import ENDED, NO_NUMBERS, NONE, NUMBERS, WITH_GAPS, Points, World, worlds
+from tests.core.worlds import NO_NUMBERS, NUMBERS, WITH_GAPS, Points, World, worlds
 
 BY_NUMBERS_OF_NODES = {Reason.BELOW_MIN, Reason.ABOVE_MAX}
 """Reasons that need no metric."""
@@ -236,6 +234,6 @@ def more_load_is_never_fewer_nodes(world: World) -> None:
 
 ANY = worlds()
 OPEN = worlds(texts=NUMBERS, healthy=True)
-GOOD = worlds(texts=NUMBERS, healthy=True, done=ENDED)
-CALM = worlds(texts=NUMBERS, healthy=True, done=NONE)
-HOLDING = worlds(texts=WITH_GAPS, healthy=True, on_missing=st.sampled_from([OnMissing.HOLD, OnMissing.OUT]))
+GOOD = worlds(texts=NUMBERS, healthy=True, done="ended")
+CALM = worlds(texts=NUMBERS, healthy=True, done="nothing")
+HOLDING = worlds(texts=WITH_GAPS, healthy=True, on_missing=[OnMissing.HOLD, OnMissing.OUT])

@@ -3,11 +3,12 @@
 Few distinct numbers, so that thresholds, windows and cooldowns are met exactly, not only passed by.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from random import Random
+from typing import Any, Literal, TypeVar
 
 from hypothesis import strategies as st
 
@@ -15,7 +16,7 @@ from autoscaler.core import sample
 from autoscaler.core.checks import Checks, DataNode, Job, Offer
 from autoscaler.core.decision import Reason
 from autoscaler.core.observation import Observation, Wish
-from autoscaler.core.operation import OPEN_STATES, Operation, State
+from autoscaler.core.operation import Operation, State
 from autoscaler.core.policy import (
     Bounds,
     Cooldown,
@@ -34,6 +35,7 @@ from autoscaler.core.target import Mode, Node, Snapshot, Target
 from tests.core import given
 from tests.core.given import INSTANCE, MINUTE, NOW
 
+T = TypeVar("T")
 Points = Mapping[str, Mapping[datetime, Decimal]]
 
 METRICS = (
@@ -88,113 +90,132 @@ def folded(
     return {metric: sample.fold(metric, nodes, counted_from, seen.now) for metric, nodes in points.items()}
 
 
-def moments(*, latest: int = 2) -> st.SearchStrategy[datetime]:
+def pool(make: Callable[[Random], T], count: int) -> list[T]:
+    """So many made once, always the same: hypothesis chooses among them, which is far quicker than drawing each."""
+    return [make(Random(seed)) for seed in range(count)]  # noqa: S311  # a fixed seed is the point
+
+
+def moment(draw: Random) -> datetime:
     """From two days ago to a little after now, on the minute and a second beside it."""
-    minutes = st.one_of(st.integers(-latest, 20), st.sampled_from([29, 30, 31, 60, 1439, 1440, 1441, 2880]))
-    return st.builds(lambda ago, second: NOW - ago * MINUTE + timedelta(seconds=second), minutes, st.integers(-1, 1))
+    minutes = draw.choice([*range(-2, 21), 29, 30, 31, 60, 1439, 1440, 1441, 2880])
+    return NOW - timedelta(minutes=minutes, seconds=draw.choice([-1, 0, 0, 1]))
 
 
-sizes = st.one_of(
-    st.builds(Size, st.sampled_from([Decimal(1), Decimal(2), Decimal(40)])),
-    st.builds(Size, st.sampled_from([Decimal(1), Decimal(50), Decimal(200)]), st.just(value=True)),
-)
-durations = st.sampled_from([timedelta(0), MINUTE, 3 * MINUTE, 10 * MINUTE, 30 * MINUTE])
-looks = st.sampled_from(
-    [{}, {}, {"for_": 90 * timedelta(seconds=1)}, {"for_": 5 * MINUTE}, {"datapoints": (2, 3)}, {"datapoints": (1, 5)}]
-)
+def a_size(draw: Random) -> Size:
+    """One or two nodes, far too many, or a percentage."""
+    return given.size(draw.choice(["1", "1", "2", "40", "1%", "50%", "200%"]))
 
 
-def steps(thresholds: list[str]) -> st.SearchStrategy[tuple[Step, ...]]:
-    """Up to two steps of a threshold rule."""
-    one = st.builds(
-        lambda threshold, size, look, cooldown: Step(Decimal(threshold), size, cooldown=cooldown, **look),
-        st.sampled_from(thresholds),
-        sizes,
-        looks,
-        st.one_of(st.none(), durations),
+def a_duration(draw: Random) -> timedelta:
+    """A cooldown."""
+    return draw.choice([0 * MINUTE, MINUTE, 3 * MINUTE, 10 * MINUTE, 30 * MINUTE])
+
+
+LOOKS: list[dict[str, Any]] = [
+    {},
+    {},
+    {"for_": timedelta(seconds=90)},
+    {"for_": 5 * MINUTE},
+    {"datapoints": (2, 3)},
+    {"datapoints": (1, 5)},
+]
+
+
+def some_steps(draw: Random, thresholds: list[str]) -> tuple[Step, ...]:
+    """Up to three steps of a threshold rule."""
+    chosen = draw.sample(thresholds, draw.choice([0, 1, 1, 2, 3]))
+    return tuple(
+        Step(Decimal(one), a_size(draw), cooldown=draw.choice([None, None, a_duration(draw)]), **draw.choice(LOOKS))
+        for one in chosen
     )
-    return st.lists(one, max_size=2).map(tuple)
 
 
-def of_any_rule(on_missing: st.SearchStrategy[OnMissing]) -> dict[str, Any]:
-    """What both kinds of rules have."""
-    return {
-        "metric": st.sampled_from(METRICS),
-        "mode": st.sampled_from([Mode.ENFORCE, Mode.ENFORCE, Mode.ENFORCE, Mode.OBSERVE]),
-        "on_missing_metric": on_missing,
-        "max_metric_age": st.sampled_from([5 * MINUTE, 15 * MINUTE]),
+def a_rule(draw: Random) -> Rule:
+    """Of either kind; what it does without data is set later."""
+    shared: dict[str, Any] = {
+        "name": "rule",
+        "metric": draw.choice(METRICS),
+        "mode": draw.choice([Mode.ENFORCE] * 4 + [Mode.OBSERVE]),
+        "max_metric_age": draw.choice([5 * MINUTE, 15 * MINUTE]),
     }
-
-
-@st.composite
-def rules(draw: st.DrawFn, on_missing: st.SearchStrategy[OnMissing]) -> tuple[Rule, ...]:
-    """Up to three rules, each with a name of its own."""
-    thresholds = st.builds(
-        ThresholdRule,
-        st.just("rule"),
-        out=steps(["75", "92", "66"]),
-        in_=steps(["30", "10", "54"]),
-        **of_any_rule(on_missing),
+    if draw.random() < 0.6:
+        return ThresholdRule(
+            out=some_steps(draw, ["75", "92", "66"]), in_=some_steps(draw, ["30", "10", "54"]), **shared
+        )
+    return TargetTrackingRule(
+        target=Decimal(draw.choice(["60", "60", "0.3"])),
+        tolerance=Decimal(draw.choice(["0.1", "0"])),
+        over=draw.choice([None, 3 * MINUTE]),
+        **shared,
     )
-    trackings = st.builds(
-        TargetTrackingRule,
-        st.just("rule"),
-        target=st.sampled_from([Decimal(60), Decimal("0.3")]),
-        tolerance=st.sampled_from([Decimal("0.1"), Decimal(0)]),
-        over=st.sampled_from([None, 3 * MINUTE]),
-        **of_any_rule(on_missing),
-    )
-    drawn = draw(st.lists(st.one_of(thresholds, trackings), max_size=3))
-    return tuple(replace(rule, name=f"rule {place}") for place, rule in enumerate(drawn))
 
 
-@st.composite
-def policies(draw: st.DrawFn, on_missing: st.SearchStrategy[OnMissing]) -> Policy:
-    """Any policy that a policy file can say."""
-    low = draw(st.sampled_from([1, 2, 3, 5, 30]))
-    limits = st.builds(
-        Limits,
-        add=st.one_of(st.none(), sizes),
-        remove=st.one_of(st.none(), sizes),
-        added_per_day=st.sampled_from([None, None, 1, 4]),
-        actions_per_day=st.sampled_from([None, None, 1, 4]),
+def a_policy(draw: Random) -> Policy:
+    """Everything but its rules."""
+    low = draw.choice([1, 2, 3, 5, 30])
+    limits = Limits(
+        add=draw.choice([None, None, a_size(draw)]),
+        remove=draw.choice([None, None, a_size(draw)]),
+        added_per_day=draw.choice([None, None, 1, 4]),
+        actions_per_day=draw.choice([None, None, 1, 4]),
     )
     return Policy(
-        target=Target("orders", INSTANCE.instance_id, auto_pay=draw(st.booleans())),
-        bounds=Bounds(low, low + draw(st.sampled_from([0, 1, 4, 40]))),
-        rules=draw(rules(on_missing)),
+        target=Target("orders", INSTANCE.instance_id, auto_pay=draw.random() < 0.5),
+        bounds=Bounds(low, low + draw.choice([0, 1, 4, 40])),
         mode=Mode.ENFORCE,
-        cooldown=draw(st.builds(Cooldown, durations, durations, durations)),
-        limits=draw(limits),
-        scale_in_stabilization=draw(st.sampled_from([timedelta(0), 15 * MINUTE])),
-        check_data_nodes=draw(st.booleans()),
+        cooldown=Cooldown(a_duration(draw), a_duration(draw), a_duration(draw)),
+        limits=limits,
+        scale_in_stabilization=draw.choice([timedelta(0), 15 * MINUTE]),
+        check_data_nodes=draw.random() < 0.5,
     )
+
+
+def an_operation(draw: Random) -> Operation:
+    """Any operation of the instance: ours, somebody else's, another group's, a shadow, open or ended, in any state."""
+    state, ended = draw.choice(list(State)), moment(draw)
+    return given.operation(
+        draw.choice(list(Direction)),
+        draw.choice([1, 2, 3]),
+        id=f"op{draw.randrange(99)}",
+        ended=ended,
+        state=state,
+        group_id=draw.choice(["group", "group", "other"]),
+        reason=draw.choice([Reason.ABOVE_THRESHOLD, Reason.NO_DATA, Reason.FOREIGN]),
+        arrived=draw.choice([0, 1, 2]),
+        foreign=draw.random() < 0.3,
+        shadow=draw.random() < 0.2,
+    )
+
+
+MOMENTS = pool(moment, 200)
+RULES = pool(a_rule, 400)
+POLICIES = pool(a_policy, 200)
+OPERATIONS = pool(an_operation, 400)
+WISHES = pool(lambda draw: Wish(moment(draw), draw.randrange(40)), 200)
+
+
+ENDED = [op for op in OPERATIONS if not op.open]
+
+
+def one_of(draw: st.DrawFn, made: Sequence[T]) -> T:
+    """One of a pool, by its place: a strategy that holds the pool itself would print all of it."""
+    return made[draw(st.integers(0, len(made) - 1))]
+
+
+def some_of(draw: st.DrawFn, made: Sequence[T]) -> tuple[T, ...]:
+    """Up to three of a pool."""
+    return tuple(made[place] for place in draw(st.lists(st.integers(0, len(made) - 1), max_size=3)))
 
 
 @st.composite
-def operations(draw: st.DrawFn) -> Operation:
-    """Any operation of the instance: ours, somebody else's, another group's, a shadow, open or ended, in any state."""
-    state, ended = draw(st.sampled_from(State)), draw(moments())
-    return Operation(
-        id=f"op{draw(st.integers(0, 9))}",
-        target="orders",
-        instance=INSTANCE,
-        group_id=draw(st.sampled_from(["group", "group", "other"])),
-        direction=draw(st.sampled_from(Direction)),
-        change=draw(st.integers(1, 3)),
-        reason=draw(st.sampled_from([Reason.ABOVE_THRESHOLD, Reason.NO_DATA, Reason.FOREIGN])),
-        state=state,
-        committed_at=ended - 5 * MINUTE,
-        send_before=ended - 5 * MINUTE,
-        ended_at=None if state in OPEN_STATES else ended,
-        arrived=draw(st.integers(0, 2)),
-        foreign=draw(st.booleans()),
-        shadow=draw(st.booleans()),
+def policies(draw: st.DrawFn, on_missing: Sequence[OnMissing]) -> Policy:
+    """Any policy that a policy file can say, of up to three rules."""
+    rules = tuple(
+        replace(rule, name=f"rule {place}", on_missing_metric=draw(st.sampled_from(on_missing)))
+        for place, rule in enumerate(some_of(draw, RULES))
     )
+    return replace(one_of(draw, POLICIES), rules=rules)
 
-
-ENDED = st.lists(operations().filter(lambda op: not op.open), max_size=3)
-NONE = st.just(list[Operation]())
 
 READY = [("normal",) * count for count in (0, 1, 2, 3, 3, 4, 5, 6, 8, 31, 32, 34)]
 MIXED = [*READY, *((*words[:-1], odd) for words in READY[1:] for odd in ("abnormal", "creating", "enlargefail", "?"))]
@@ -243,21 +264,23 @@ def worlds(
     *,
     texts: Sequence[str] = WITH_ALL,
     healthy: bool = False,
-    on_missing: st.SearchStrategy[OnMissing] = st.sampled_from(OnMissing),  # noqa: B008  # strategies are values
-    done: st.SearchStrategy[list[Operation]] = st.lists(operations(), max_size=3),  # noqa: B008
+    on_missing: Sequence[OnMissing] = tuple(OnMissing),
+    done: Literal["anything", "ended", "nothing"] = "anything",
 ) -> World:
     """Any world; `healthy` ones have nothing but load and history against a move, those of NUMBERS all their data."""
     snapshot = draw(snapshots(healthy=healthy))
     points = {metric: draw(series(metric, texts)) for metric in METRICS}
-    warm = {"n0": NOW - 60 * MINUTE, "n1": NOW - 60 * MINUTE if texts is NUMBERS else draw(moments())}
+    warm = {"n0": NOW - 60 * MINUTE, "n1": NOW - 60 * MINUTE if texts is NUMBERS else one_of(draw, MOMENTS)}
     seen = Observation(
         now=NOW,
         snapshot=snapshot,
         mode=Mode.ENFORCE if healthy else draw(st.sampled_from([Mode.ENFORCE] * 3 + list(Mode))),
-        first_evaluated_at=draw(moments(latest=0)),
-        operations=tuple(draw(done)),
-        wishes=tuple(draw(st.lists(st.builds(Wish, moments(), st.integers(0, 40)), max_size=3))),
-        fresh_at=draw(st.dictionaries(st.sampled_from(["rule 0", "rule 1"]), moments(), max_size=2)),
+        first_evaluated_at=one_of(draw, MOMENTS),
+        operations=some_of(draw, {"anything": OPERATIONS, "ended": ENDED}[done]) if done != "nothing" else (),
+        wishes=some_of(draw, WISHES),
+        fresh_at=draw(
+            st.sampled_from([{}, {"rule 0": NOW - 20 * MINUTE}, {"rule 0": NOW, "rule 1": NOW - 60 * MINUTE}])
+        ),
         checks=None if healthy else draw(st.one_of(st.none(), checked(snapshot))),
     )
     return World(draw(policies(on_missing)), seen, {}, warm).with_points(points)
