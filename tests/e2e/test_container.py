@@ -208,23 +208,28 @@ def running(  # each is something that the operator mounts or sets
     with log.open("wb") as sink, subprocess.Popen(command, stdout=sink, stderr=sink, env=buildah.environment) as runner:
         pid = 0
         try:
-            pid = process_of_user(runner, log)
+            pid = process_of_the_daemon(runner, ours["Cmd"], log)
             yield Daemon(runner, pid, address, log)
         finally:
             if runner.poll() is None:
                 os.kill(pid or runner.pid, signal.SIGKILL)
 
 
-def process_of_user(runner: subprocess.Popen[bytes], log: Path) -> int:
-    """The daemon's own pid: below `buildah run` are some helpers of root, and then the first process of our user."""
-    found: list[int] = []
+def process_of_the_daemon(runner: subprocess.Popen[bytes], words: list[str], log: Path) -> int:
+    """The daemon's own pid: between it and `buildah run` are helpers, of which the last has its user and words too."""
+    ending = b"".join(word.encode() + b"\0" for word in words)
     deadline = time.monotonic() + 30
-    while not found:
-        assert runner.poll() is None and time.monotonic() < deadline, f"nothing was started: {log.read_text()}"  # noqa: PT018 - one reason to give up
+    while True:
         with suppress(FileNotFoundError, ProcessLookupError):  # helpers come and go while we look
-            found = [pid for pid in descendants(runner.pid) if Path(f"/proc/{pid}").stat().st_uid == USER]
+            for pid in descendants(runner.pid):
+                process = Path(f"/proc/{pid}")
+                command_line = (process / "cmdline").read_bytes()
+                helper = command_line.startswith(b"buildah")
+                if not helper and command_line.endswith(ending) and process.stat().st_uid == USER:
+                    return pid
+        assert runner.poll() is None, f"the container ended: {log.read_text()}"
+        assert time.monotonic() < deadline, f"nothing was started: {log.read_text()}"
         time.sleep(0.05)
-    return found[0]
 
 
 def descendants(pid: int) -> Iterator[int]:
