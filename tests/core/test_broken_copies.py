@@ -1,0 +1,177 @@
+"""The tests of the invariants can fail: on a copy of the core with one line broken, the property no longer holds."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from inspect import getsource
+from types import ModuleType
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from autoscaler.core import engine, guard, operation, sample, stages
+from autoscaler.core.rules import threshold, view
+from tests.core import invariants
+from tests.core.invariants import ANY, CALM, GOOD, HOLDING, OPEN
+from tests.core.worlds import World
+
+until_it_fails = settings(
+    max_examples=3000,
+    phases=[Phase.generate],
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@dataclass(frozen=True)
+class Break:
+    """One line of a module, and what a careless hand might have made of it."""
+
+    module: ModuleType
+    line: str
+    broken: str
+
+    def load(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Put the functions and tables of the broken copy in the place of the good ones; classes stay what they are."""
+        source = getsource(self.module)
+        assert source.count(self.line) == 1, f"{self.module.__name__} has no single {self.line!r}"
+        copy = ModuleType(self.module.__name__)
+        exec(source.replace(self.line, self.broken), copy.__dict__)  # noqa: S102  # the project's own source
+        for name, good in vars(self.module).items():
+            if isinstance(good, type):
+                setattr(copy, name, good)
+        for name, value in vars(copy).items():
+            if not name.startswith("__"):
+                monkeypatch.setattr(self.module, name, value)
+
+
+MAX = "min(policy.bounds.max, flow.current + room)"
+
+BREAKS = {
+    "i1-open-operations-do-not-hold": (
+        Break(guard, "if op.open and op.state is not State.UNKNOWN and", "if not op.open and"),
+        invariants.one_operation_at_a_time,
+        OPEN,
+    ),
+    "i3-unknown-does-not-hold": (
+        Break(guard, "if op.state is State.UNKNOWN]", "if op.state is State.REJECTED]"),
+        invariants.unknown_holds,
+        OPEN,
+    ),
+    "i4-max-is-not-kept": (Break(stages, MAX, "flow.current + room"), invariants.never_past_max, CALM),
+    "i4-32-is-not-kept": (Break(stages, MAX, "policy.bounds.max"), invariants.never_past_32, CALM),
+    "i4-an-old-count-of-nodes-is-believed": (
+        Break(
+            stages,
+            "max(newest.instance_nodes, observation.snapshot.instance_nodes, observation.snapshot.current)",
+            "observation.snapshot.instance_nodes",
+        ),
+        invariants.never_past_32,
+        CALM,
+    ),
+    "i4-min-is-not-kept": (Break(stages, "else policy.bounds.min)", "else 0)"), invariants.never_below_min, GOOD),
+    "i5-missing-is-zero": (
+        Break(
+            sample,
+            "[value for node in counted if is_number(value := points.get(node, {}).get(time))]",
+            "[value if is_number(value := points.get(node, {}).get(time)) else Decimal(0) for node in counted]",
+        ),
+        invariants.without_data_nothing_is_wanted,
+        GOOD,
+    ),
+    "i5-a-huge-number-is-a-number": (
+        Break(sample, "value.is_finite() and abs(value) <= LARGEST", "value.is_finite()"),
+        invariants.no_number_is_missing,
+        ANY,
+    ),
+    "i5-stale-is-fresh": (
+        Break(view, "if view.now - view.as_of > rule.max_metric_age", "if False"),
+        invariants.stale_data_wants_nothing,
+        GOOD,
+    ),
+    "i5-missing-data-has-no-say-on-scaling-in": (
+        Break(view, "why, Say.FULL", "why, Say.OUT_ONLY"),
+        invariants.one_missing_metric_holds_all_in,
+        CALM,
+    ),
+    "i5-missing-data-flips": (
+        Break(view, "why, Say.FULL", "why, Say.OUT_ONLY"),
+        invariants.missing_data_never_flips,
+        HOLDING,
+    ),
+    "i5-half-samples-scale-in": (
+        Break(threshold, " and not sample.half", ""),
+        invariants.half_samples_never_scale_in,
+        CALM,
+    ),
+    "i6-cooldown-is-forgotten": (
+        Break(guard, "if case.past_cooldown or left <= timedelta(0):", "if True:"),
+        invariants.no_move_within_a_cooldown,
+        GOOD,
+    ),
+    "i6-only-the-first-operation-read-counts": (
+        Break(guard, "observation.of_group, observation.now,", "observation.of_group[:1], observation.now,"),
+        invariants.the_order_of_operations_does_not_matter,
+        ANY,
+    ),
+    "i6-windows-reach-back-before-a-change": (
+        Break(view, "barrier=history.last_change(observation.of_group)", "barrier=None"),
+        invariants.no_window_reaches_back_before_a_change,
+        GOOD,
+    ),
+    "i8-a-target-without-data-is-an-error": (
+        Break(
+            view, "    if view.as_of is None:\n        return Reason.NO_DATA\n", "    assert view.as_of is not None\n"
+        ),
+        invariants.always_decides,
+        ANY,
+    ),
+    "i10-observe-is-forgotten": (
+        Break(guard, "if mode in {Mode.OBSERVE, Mode.OFF}", "if mode is Mode.OFF"),
+        invariants.observe_never_moves,
+        CALM,
+    ),
+    "out-only-is-forgotten": (
+        Break(guard, "case.observation.mode is Mode.OUT_ONLY and", "case.observation.mode is Mode.OFF and"),
+        invariants.out_only_never_scales_in,
+        CALM,
+    ),
+    "of-the-steps-that-hold-the-smallest-counts": (
+        Break(threshold, "largest = max(", "largest = min("),
+        invariants.more_load_is_never_fewer_nodes,
+        GOOD,
+    ),
+    "a-vetoed-change-is-made-all-the-same": (
+        Break(engine, "change=end - flow.current", "change=flow.desired - flow.current"),
+        invariants.adds_up,
+        ANY,
+    ),
+}
+
+
+@pytest.mark.parametrize(("broken", "holds", "worlds"), BREAKS.values(), ids=BREAKS)
+def test_the_property_fails_on_a_broken_copy(
+    broken: Break, holds: Callable[[World], None], worlds: st.SearchStrategy[World], monkeypatch
+):
+    @until_it_fails
+    @given(worlds)
+    def in_any_world(world: World) -> None:
+        holds(world)
+
+    broken.load(monkeypatch)
+    with pytest.raises(AssertionError):
+        in_any_world()
+
+
+def test_i3_fails_where_an_unknown_outcome_may_be_sent_again(monkeypatch):
+    line = "State.UNKNOWN: frozenset({State.SUBMITTED,"
+    Break(operation, line, "State.UNKNOWN: frozenset({State.REJECTED, State.SUBMITTED,").load(monkeypatch)
+    with pytest.raises(AssertionError):
+        invariants.unknown_is_never_sent_again()
+
+
+def test_a_break_that_breaks_nothing_is_noticed(monkeypatch):
+    with pytest.raises(AssertionError, match="has no single"):
+        Break(stages, "a line that is not there", "").load(monkeypatch)

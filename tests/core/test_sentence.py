@@ -1,0 +1,157 @@
+"""A decision record reads as one sentence; every reason has its words."""
+
+from typing import Any
+
+import pytest
+
+from autoscaler.core import sentence
+from autoscaler.core.decision import VETO_ORDER, Reason
+
+
+def record(decision: str, reason: str, *, desired: int = 4, **more: Any) -> dict[str, Any]:
+    return {
+        "target": "orders",
+        "at": "2026-11-23T10:05:00Z",
+        "decision": decision,
+        "change": 0 if decision == "hold" else desired - 3,
+        "desired": desired,
+        "reason": reason,
+        "nodes": {"current": 3, "ready": 3, "min": 2, "max": 16},
+        "rules": [
+            {"rule": "cpu", "value": 81.2, "as_of": "2026-11-23T09:59:00Z", "samples": 5, "wants": desired, "reason": reason}
+        ],
+        "stages": [{"stage": "combine", "desired": desired, "because": "cpu"}, {"stage": "guards", "desired": 3}],
+        "vetoes": [],
+        **more,
+    }
+
+
+def stopped(reason: str, detail: str | None = None, **more: Any) -> dict[str, Any]:
+    details = {} if detail is None else {"details": {reason: detail}}
+    return record("hold", reason, wanted_reason="above_threshold", **details, **more)
+
+
+UNREAD = [{"rule": "cpu", "value": None, "as_of": None, "samples": 0, "wants": 3, "reason": "no_data"}]
+COMBINE_MIN = [{"stage": "combine", "desired": 2, "because": "min"}]
+
+SENTENCES = {
+    "above_threshold": (
+        record("out", "above_threshold"),
+        "scaling out from 3 to 4 nodes: cpu was 81.2, above its threshold",
+    ),
+    "below_threshold": (
+        record("in", "below_threshold", desired=2),
+        "scaling in from 3 to 2 nodes: cpu was 81.2, below its threshold",
+    ),
+    "above_target": (record("out", "above_target"), "scaling out from 3 to 4 nodes: cpu was 81.2, above its target"),
+    "below_target": (
+        record("in", "below_target", desired=1),
+        "scaling in from 3 to 1 node: cpu was 81.2, below its target",
+    ),
+    "below_min": (
+        record("out", "below_min", stages=COMBINE_MIN),
+        "scaling out from 3 to 4 nodes: there were fewer nodes than min, which is 2",
+    ),
+    "above_max": (
+        record("in", "above_max", desired=2),
+        "scaling in from 3 to 2 nodes: there were more nodes than max, which is 16",
+    ),
+    "foreign": (record("out", "foreign"), "scaling out from 3 to 4 nodes: somebody else did it"),
+    "no_data, out": (
+        record("out", "no_data", rules=UNREAD),
+        "scaling out from 3 to 4 nodes: cpu has brought no data for too long, and its policy says out",
+    ),
+    "within_bounds": (
+        record("hold", "within_bounds", desired=3),
+        "held at 3 nodes: no change is wanted (cpu 81.2)",
+    ),
+    "no_data": (
+        record("hold", "no_data", desired=3, rules=UNREAD),
+        "held at 3 nodes: cpu has no data, and missing is never taken for zero",
+    ),
+    "stale_data": (
+        record("hold", "stale_data", desired=3),
+        "held at 3 nodes: the newest data of cpu is too old (cpu 81.2)",
+    ),
+    "stabilizing": (
+        stopped("stabilizing", desired=2),
+        "held at 3 nodes: cpu (81.2) wants 2, but a higher wish is too recent to scale in",
+    ),
+    "daily_limit": (
+        stopped("daily_limit"),
+        "held at 3 nodes: cpu (81.2) wants 4, but the limit of the last 24 hours is used up",
+    ),
+    "at_max": (
+        stopped("at_max"),
+        "held at 3 nodes: cpu (81.2) wants 4, but no more than 16 may be had (max, or the instance's 32)",
+    ),
+    "at_min": (stopped("at_min", desired=1), "held at 3 nodes: cpu (81.2) wants 1, but min is 2"),
+    "unknown_outcome": (
+        stopped("unknown_outcome", "operation 7 has no known outcome; it is being looked for"),
+        "held at 3 nodes: cpu (81.2) wants 4, but operation 7 has no known outcome; it is being looked for",
+    ),
+    "in_progress, since yesterday": (
+        stopped("in_progress", "operation 7 (out 1) is under way since 2026-11-22T23:50:00Z"),
+        "held at 3 nodes: cpu (81.2) wants 4, but operation 7 (out 1) is under way since 2026-11-22 23:50 UTC",
+    ),
+    "not_ready": (
+        stopped("not_ready", "the instance is GROWING, not RUNNING"),
+        "held at 3 nodes: cpu (81.2) wants 4, but the instance is GROWING, not RUNNING",
+    ),
+    "cooldown": (
+        stopped("cooldown", "until 2026-11-23T10:17:00.25Z"),
+        "held at 3 nodes: cpu (81.2) wants 4, but cooldown until 10:17 UTC",
+    ),
+    "observe_only": (
+        stopped("observe_only", "the mode is observe"),
+        "held at 3 nodes: cpu (81.2) wants 4, but the mode is observe",
+    ),
+    "wanted by min": (
+        stopped("in_progress", "job 1 runs", stages=COMBINE_MIN),
+        "held at 3 nodes: min is 2, but job 1 runs",
+    ),
+    "a record without stages": (stopped("cooldown", stages=[]), "held at 3 nodes: a change is wanted, but a cooldown is running"),
+    "a reason of another version": (stopped("fleet_limit"), "held at 3 nodes: cpu (81.2) wants 4, but fleet limit"),
+}
+
+
+@pytest.mark.parametrize(("given", "expected"), SENTENCES.values(), ids=SENTENCES)
+def test_a_record_reads_as_one_sentence(given, expected):
+    assert sentence.sentence(given) == expected
+
+
+def test_every_reason_has_words_of_its_own():
+    assert set(Reason) - sentence.KNOWN == set()
+
+
+@pytest.mark.parametrize("veto", VETO_ORDER)
+def test_every_veto_says_what_stopped_it_even_without_its_detail(veto):
+    said = sentence.sentence(stopped(veto.value))
+
+    assert said.startswith("held at 3 nodes: cpu (81.2) wants 4, but ")
+
+
+def test_the_rows_hold_every_rule_stage_and_veto_in_the_records_order():
+    given = stopped("cooldown", "until 2026-11-23T10:17:00Z", vetoes=["cooldown", "observe_only"])
+    given["rules"][0] |= {"warming": 1, "observe": True}
+
+    assert sentence.rows(given) == (
+        sentence.Row(
+            "rule",
+            "cpu",
+            "wants 4",
+            "cooldown, 81.2 as of 09:59 UTC, 5 samples, 1 node warming up, observed only, without a say",
+        ),
+        sentence.Row("stage", "combine", "4", "cpu"),
+        sentence.Row("stage", "guards", "3", ""),
+        sentence.Row("veto", "cooldown", "hold", "cooldown until 10:17 UTC"),
+        sentence.Row("veto", "observe_only", "hold", "the mode is observe"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(None, "—"), (0.0, "0"), (81.0, "81"), (81.2, "81.2"), (100.0, "100"), (66.666, "66.67"), (12345.5, "12,345.5")],
+)
+def test_a_value_is_written_for_people(value, expected):
+    assert sentence.number(value) == expected
