@@ -68,7 +68,7 @@ class Daemon:
         self._policies = setup.policies
         self._readiness = Readiness()
         self._readiness.lacks("sign-in", "not signed in yet")
-        metrics = Metrics(clock)
+        metrics = Metrics(clock, ceiling=setup.ceiling)
         metrics.config_loaded(successful=True)
         self._monitor: Monitor = Telemetry(metrics)
         self._closing = contextlib.ExitStack()
@@ -131,9 +131,9 @@ class Daemon:
             AccessRefused: the credentials were refused at the first sign-in.
         """
         self._monitor.targets(self._policies)
-        self._monitor.event("info", "listening", url=self.web.url)
         try:
             await self.web.start()
+            self._monitor.event("info", "listening", url=self.web.url)
             if await self._sign_in(stop):
                 await self._reconcile_first()
                 self._scheduler.start(self._policies)

@@ -47,6 +47,7 @@ class Program:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.stdout = self.folder / f"{self.name}.out"
         self.stderr = self.folder / f"{self.name}.err"
+        self.before = self.stderr.stat().st_size if self.stderr.exists() else 0  # an earlier process's lines
         with self.stdout.open("ab") as out, self.stderr.open("ab") as err:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "autoscaler", *self.arguments],
@@ -116,16 +117,21 @@ class RunningDaemon(Program):
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         super().__init__(["run", "--config", str(folder / "autoscaler.yaml")], folder, environment, name="daemon")
-        self.started = self.stderr.stat().st_size
+        self._found = ""
+
+    def log(self) -> str:
+        """What this process has logged."""
+        return self.stderr.read_bytes()[self.before :].decode()
 
     @property
     def url(self) -> str:
         """Where it listens, from its log."""
-        return until(self._url, bool)
+        self._found = self._found or until(self._url, bool)
+        return self._found
 
     def _url(self) -> str:
         assert self.alive(), self.said()
-        lines = [line for line in self.stderr.read_text().splitlines() if '"listening"' in line]
+        lines = [line for line in self.log().splitlines() if '"listening"' in line]
         return str(json.loads(lines[-1])["url"]) if lines else ""
 
     def get(self, path: str) -> httpx.Response:
@@ -136,10 +142,10 @@ class RunningDaemon(Program):
         return self
 
     def operations(self) -> list[dict[str, Any]]:
-        return list(self.get("/api/v1/operations?limit=1000").raise_for_status().json())
+        return list(self.get("/api/v1/operations?limit=1000").raise_for_status().json()["operations"])
 
     def decisions(self, target: str = "orders") -> list[dict[str, Any]]:
-        return list(self.get(f"/api/v1/targets/{target}/decisions?limit=500").raise_for_status().json())
+        return list(self.get(f"/api/v1/targets/{target}/decisions?limit=500").raise_for_status().json()["decisions"])
 
 
 RULE = {
