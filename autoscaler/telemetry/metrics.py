@@ -7,7 +7,7 @@ series; a removed target takes all of its series with it. Labels are enums, name
 import platform
 from collections import Counter as Tally
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import prometheus_client
@@ -22,6 +22,7 @@ from autoscaler.core.operation import Operation, State
 from autoscaler.core.policy import Direction, Policy
 from autoscaler.core.target import Mode, Snapshot
 from autoscaler.telemetry import error_name
+from autoscaler.telemetry.steps import Steps
 
 OUTCOMES = frozenset({State.UNKNOWN, State.REJECTED, State.SUCCEEDED, State.FAILED, State.NEVER_HAPPENED})
 """States that `operations_total` counts as they are entered; all but unknown are ends, each operation's only one."""
@@ -45,12 +46,14 @@ class Metrics:
     Told of a target that `targets()` did not name, it keeps nothing: a cycle may end after a target was removed.
     """
 
-    def __init__(self, clock: Clock, *, leader: bool = True) -> None:
+    def __init__(self, clock: Clock, *, ceiling: Mode = Mode.ENFORCE, leader: bool = True) -> None:
         # Each counter would otherwise have a second series that only says when the process began.
         prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # the library's
         self._clock = clock
+        self._ceiling = ceiling
         self._born = clock.now()
         self._targets: dict[str, _Target] = {}
+        self._steps = Steps()
         self._pages: dict[str, bytes] = {}
         self._registry = CollectorRegistry()
         self._build_instruments()
@@ -113,7 +116,9 @@ class Metrics:
         """These are the targets from now on; a target that is off keeps only its mode and bounds."""
         for name in self._targets.keys() - {policy.name for policy in policies}:
             del self._targets[name]
-        for policy in policies:
+        for told in policies:
+            capped = self._ceiling is Mode.OBSERVE and told.mode is not Mode.OFF
+            policy = replace(told, mode=Mode.OBSERVE) if capped else told
             known = self._targets.get(policy.name)
             if known is None:
                 self._targets[policy.name] = _Target(policy)
@@ -145,8 +150,8 @@ class Metrics:
         target = self._targets.get(operation.target)
         if target is None or operation.foreign or operation.shadow:
             return
-        entered = target.follow(operation, overdue=overdue)
-        if not entered or self._before_our_time(operation):
+        target.follow(operation, overdue=overdue)
+        if not self._steps.is_news(operation) or self._before_our_time(operation):
             return
         target.count(operation)
         if operation.state in (State.SUCCEEDED, State.FAILED) and operation.ended_at is not None:
@@ -222,8 +227,8 @@ class _Target:
     snapshot: Snapshot | None = None
     decision: Decision | None = None
     cooldowns: Mapping[Direction, timedelta] = field(default_factory=dict)
-    open: Mapping[str, State] = field(default_factory=dict)  # own operations under way, by id
-    overdue: frozenset[str] = frozenset()
+    open: frozenset[str] = frozenset()  # ids of own operations under way
+    overdue: frozenset[str] = frozenset()  # and of those, for too long
     decisions: Tally[tuple[str, str]] = field(default_factory=Tally)
     operations: Tally[tuple[str, str]] = field(default_factory=Tally)
     submitted: Tally[str] = field(default_factory=Tally)
@@ -236,13 +241,11 @@ class _Target:
             self.snapshot = self.decision = None
             self.cooldowns = {}
 
-    def follow(self, operation: Operation, *, overdue: bool) -> bool:
-        """Remember where the operation stands; whether that is news."""
-        news = self.open.get(operation.id) is not operation.state
-        others = {id_: state for id_, state in self.open.items() if id_ != operation.id}
-        self.open = {**others, operation.id: operation.state} if operation.open else others
-        self.overdue = (self.overdue & others.keys()) | ({operation.id} if overdue and operation.open else set())
-        return news
+    def follow(self, operation: Operation, *, overdue: bool) -> None:
+        """Remember whether the operation is open, and for too long."""
+        this = frozenset({operation.id})
+        self.open = self.open | this if operation.open else self.open - this
+        self.overdue = self.overdue | this if operation.open and overdue else self.overdue - this
 
     def count(self, operation: Operation) -> None:
         """Count the state that was entered, and the call as accepted where this step shows that it was."""
@@ -345,7 +348,7 @@ _FAMILIES: tuple[tuple[_Family, str, str, tuple[str, ...], Callable[[_Target, da
     (GaugeMetricFamily, "target_nodes", "Nodes of the target's group.", ("kind",), _nodes),
     (GaugeMetricFamily, "metric_value", "What a rule last looked at, in the metric's own unit.", ("rule",), _values),
     (GaugeMetricFamily, "metric_age_seconds", "Age of the sample that a rule last looked at.", ("rule",), _ages),
-    (GaugeMetricFamily, "target_mode", "1 for the mode that the policy gives the target.", ("mode",), _modes),
+    (GaugeMetricFamily, "target_mode", "1 for the mode that holds for the target.", ("mode",), _modes),
     (
         GaugeMetricFamily,
         "cooldown_remaining_seconds",

@@ -13,6 +13,7 @@ from autoscaler.core.target import Snapshot
 from autoscaler.errors import AutoscalerError
 from autoscaler.telemetry import error_name, logs
 from autoscaler.telemetry.metrics import Metrics
+from autoscaler.telemetry.steps import Steps
 
 _BAD_STATES = frozenset({State.UNKNOWN, State.FAILED, State.REJECTED, State.NEVER_HAPPENED})
 
@@ -28,7 +29,7 @@ class Telemetry:
         self.metrics = metrics
         self._verdicts: dict[timedelta, Counter[Verdict]] = {}
         self._last: dict[str, str] = {}  # per target: what was last said of it
-        self._steps: dict[str, tuple[State, bool]] = {}  # per open operation: what was last said of it
+        self._steps = Steps()
 
     def cycle(self, *, interval: timedelta, seconds: float, lateness: float, targets: int, errors: int) -> None:
         self.metrics.cycle(interval=interval, seconds=seconds, lateness=lateness, targets=targets, errors=errors)
@@ -62,11 +63,8 @@ class Telemetry:
 
     def operation(self, operation: Operation, *, overdue: bool = False) -> None:
         self.metrics.operation(operation, overdue=overdue)
-        if self._steps.get(operation.id) == (operation.state, overdue):
+        if not self._steps.is_news(operation, overdue=overdue):
             return
-        self._steps[operation.id] = (operation.state, overdue)
-        if not operation.open:
-            del self._steps[operation.id]
         level = "warning" if overdue or operation.state in _BAD_STATES else "info"
         logs.write(level, _step(operation, overdue=overdue), _operation_fields(operation))
 

@@ -18,7 +18,14 @@ def record(decision: str, reason: str, *, desired: int = 4, **more: Any) -> dict
         "reason": reason,
         "nodes": {"current": 3, "ready": 3, "min": 2, "max": 16},
         "rules": [
-            {"rule": "cpu", "value": 81.2, "as_of": "2026-11-23T09:59:00Z", "samples": 5, "wants": desired, "reason": reason}
+            {
+                "rule": "cpu",
+                "value": 81.2,
+                "as_of": "2026-11-23T09:59:00Z",
+                "samples": 5,
+                "wants": desired,
+                "reason": reason,
+            }
         ],
         "stages": [{"stage": "combine", "desired": desired, "because": "cpu"}, {"stage": "guards", "desired": 3}],
         "vetoes": [],
@@ -27,8 +34,8 @@ def record(decision: str, reason: str, *, desired: int = 4, **more: Any) -> dict
 
 
 def stopped(reason: str, detail: str | None = None, **more: Any) -> dict[str, Any]:
-    details = {} if detail is None else {"details": {reason: detail}}
-    return record("hold", reason, wanted_reason="above_threshold", **details, **more)
+    details = {} if detail is None else {reason: detail}
+    return record("hold", reason, wanted_reason="above_threshold", details=details, **more)
 
 
 UNREAD = [{"rule": "cpu", "value": None, "as_of": None, "samples": 0, "wants": 3, "reason": "no_data"}]
@@ -110,7 +117,10 @@ SENTENCES = {
         stopped("in_progress", "job 1 runs", stages=COMBINE_MIN),
         "held at 3 nodes: min is 2, but job 1 runs",
     ),
-    "a record without stages": (stopped("cooldown", stages=[]), "held at 3 nodes: a change is wanted, but a cooldown is running"),
+    "a record without stages": (
+        stopped("cooldown", stages=[]),
+        "held at 3 nodes: a change is wanted, but a cooldown is running",
+    ),
     "a reason of another version": (stopped("fleet_limit"), "held at 3 nodes: cpu (81.2) wants 4, but fleet limit"),
 }
 

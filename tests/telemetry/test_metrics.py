@@ -1,0 +1,321 @@
+"""The metrics as Prometheus sees them: no value, no series; every operation counted once; names that promtool likes."""
+
+import re
+import subprocess
+import threading
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from autoscaler.core.decision import Reason, Verdict
+from autoscaler.core.operation import State
+from autoscaler.core.policy import Direction
+from autoscaler.core.target import Mode
+from autoscaler.errors import NotFound
+from autoscaler.telemetry.metrics import Metrics
+from tests.telemetry.conftest import MINUTE, START, Page, StandingClock, decision, planned, policy, snapshot, way
+
+DOCS = Path(__file__).parents[2] / "docs/metrics.md"
+COOLDOWNS = {Direction.OUT: 10 * MINUTE, Direction.IN: timedelta(0)}
+
+
+def tell_everything(page: Page) -> None:
+    """Give every metric a value."""
+    metrics = page.metrics
+    metrics.targets([policy()])
+    metrics.observed(policy(), snapshot(), START)
+    metrics.decided(policy(), decision(), COOLDOWNS)
+    for step in way(State.SUBMITTED, State.SUCCEEDED):
+        metrics.operation(step)
+    metrics.cycle(interval=MINUTE, seconds=0.2, lateness=0.01, targets=1, errors=0)
+    metrics.call("ddm", "enlarge", "200", 0.1)
+    metrics.skew(-1.5)
+    metrics.config_loaded(successful=True)
+    metrics.failed("orders", NotFound("no such group"))
+    metrics.decided(policy(), decision(), COOLDOWNS)
+
+
+# No value, no series.
+
+
+def test_before_anything_happened_there_are_only_the_process_and_its_build(page):
+    names = {name.removeprefix("autoscaler_") for name, _ in page.series() if not name.startswith("process_")}
+
+    assert {name for name in names if not name.startswith("cycle_duration")} == {"leader", "build_info"}
+
+
+def test_a_new_target_shows_its_mode_and_bounds_and_that_nothing_is_under_way(page):
+    page.metrics.targets([policy()])
+
+    assert page.of("target_nodes") == {("min", "orders"): 2, ("max", "orders"): 16}
+    assert page.of("target_mode") == {
+        ("enforce", "orders"): 1,
+        ("observe", "orders"): 0,
+        ("out_only", "orders"): 0,
+        ("off", "orders"): 0,
+    }
+    assert page.of("operation_in_progress") == {("orders",): 0}
+    assert page.of("metric_value") == page.of("decisions_total") == page.of("cooldown_remaining_seconds") == {}
+
+
+def test_under_a_ceiling_of_observe_no_target_shows_enforce():
+    clock = StandingClock()
+    page = Page(Metrics(clock, ceiling=Mode.OBSERVE), clock)
+    page.metrics.targets([policy(), policy("idle", Mode.OFF)])
+
+    shown = {labels for labels, value in page.of("target_mode").items() if value}
+    assert shown == {("observe", "orders"), ("off", "idle")}
+
+
+def test_an_evaluated_target_shows_nodes_load_age_and_cooldown(page):
+    page.metrics.targets([policy()])
+    page.metrics.observed(policy(), snapshot(ready=3, creating=1), START)
+    page.metrics.decided(policy(), decision(Verdict.OUT, Reason.ABOVE_THRESHOLD), COOLDOWNS)
+    page.clock.at += timedelta(minutes=4)
+
+    nodes = {labels[0]: value for labels, value in page.of("target_nodes").items()}
+    assert nodes == {"current": 4, "ready": 3, "desired": 4, "min": 2, "max": 16}
+    assert page.of("metric_value") == {("cpu", "orders"): 81.2}
+    assert page.of("metric_age_seconds") == {("cpu", "orders"): 600}  # of 09:54, at 10:04
+    assert page.of("cooldown_remaining_seconds") == {("out", "orders"): 360, ("in", "orders"): 0}
+
+
+def test_missing_data_is_no_series_and_never_zero(page):
+    page.metrics.targets([policy()])
+    page.metrics.decided(policy(), decision(), COOLDOWNS)
+    page.metrics.decided(policy(), decision(reason=Reason.NO_DATA, value=None), COOLDOWNS)
+
+    assert page.of("metric_value") == page.of("metric_age_seconds") == {}
+
+
+def test_a_target_that_cannot_be_described_or_evaluated_shows_no_old_figures(page):
+    page.metrics.targets([policy()])
+    page.metrics.observed(policy(), snapshot(), START)
+    page.metrics.decided(policy(), decision(), COOLDOWNS)
+    page.metrics.observed(policy(), None, START)
+    page.metrics.failed("orders", NotFound("gone"))
+
+    assert {kind for kind, _ in page.of("target_nodes")} == {"min", "max"}
+    assert page.of("metric_value") == {}
+
+
+def test_all_series_of_a_removed_target_go_and_late_news_of_it_bring_none_back(page):
+    tell_everything(page)
+    page.metrics.targets([policy("other")])
+    page.metrics.decided(policy(), decision(), COOLDOWNS)
+    page.metrics.observed(policy(), snapshot(), START)
+    page.metrics.operation(planned())
+    page.metrics.failed("orders", NotFound("gone"))
+
+    targets = {value for _, labels in page.series() for label, value in labels if label == "target"}
+    assert targets == {"other"}
+
+
+def test_a_target_switched_off_keeps_only_its_mode_bounds_and_counters(page):
+    tell_everything(page)
+    page.metrics.targets([policy(mode=Mode.OFF)])
+
+    assert {kind for kind, _ in page.of("target_nodes")} == {"min", "max"}
+    assert page.of("metric_value") == page.of("cooldown_remaining_seconds") == {}
+    assert page.of("decisions_total") == {("hold", "within_bounds", "orders"): 2}
+
+
+def test_a_target_name_that_is_hostile_is_escaped(page):
+    name = 'or"ders\\\n} 1'
+    page.metrics.targets([policy(name)])
+
+    assert ((name,)) in page.of("operation_in_progress")
+
+
+# Counting.
+
+
+WAYS = {
+    "accepted and done": ((State.SUBMITTED, State.SUCCEEDED), {"succeeded"}, 1),
+    "accepted and failed": ((State.SUBMITTED, State.FAILED), {"failed"}, 1),
+    "refused": ((State.REJECTED,), {"rejected"}, 0),
+    "unknown": ((State.UNKNOWN,), {"unknown"}, 0),
+    "unknown, its job found": ((State.UNKNOWN, State.SUBMITTED, State.SUCCEEDED), {"unknown", "succeeded"}, 1),
+    "unknown, its nodes seen": ((State.UNKNOWN, State.SUCCEEDED), {"unknown", "succeeded"}, 1),
+    "unknown, never happened": ((State.UNKNOWN, State.NEVER_HAPPENED), {"unknown", "never_happened"}, 0),
+}
+
+
+@pytest.mark.parametrize(("states", "outcomes", "accepted"), WAYS.values(), ids=WAYS)
+def test_an_operation_is_counted_once_for_each_outcome_and_once_as_accepted(page, states, outcomes, accepted):
+    page.metrics.targets([policy()])
+    for step in way(*states):
+        page.metrics.operation(step)
+        page.metrics.operation(step)  # told twice, counted once
+        page.metrics.operation(step, overdue=step.open)
+
+    assert page.of("operations_total") == {("out", outcome, "orders"): 1 for outcome in outcomes}
+    assert sum(page.of("operations_submitted_total").values()) == accepted
+
+
+def test_in_progress_and_overdue_hold_until_the_operation_ends(page):
+    page.metrics.targets([policy()])
+    seen = []
+    for step in way(State.SUBMITTED, State.SUCCEEDED):
+        page.metrics.operation(step, overdue=step.state is State.SUBMITTED)
+        seen.append((*page.of("operation_in_progress").values(), *page.of("operation_overdue").values()))
+
+    assert seen == [(1, 0), (1, 1), (0, 0)]
+
+
+@pytest.mark.parametrize("whose", ["foreign", "shadow"])
+def test_only_own_operations_are_counted(page, whose):
+    page.metrics.targets([policy()])
+    for step in way(
+        State.SUBMITTED, State.SUCCEEDED, first=planned(foreign=whose == "foreign", shadow=whose == "shadow")
+    ):
+        page.metrics.operation(step)
+
+    assert page.of("operations_total") == page.of("operations_submitted_total") == {}
+    assert page.of("operation_in_progress") == {("orders",): 0}
+
+
+def test_what_an_earlier_process_saw_is_under_way_but_not_counted_again(page):
+    page.metrics.targets([policy()])
+    earlier = planned(state=State.SUBMITTED, submitted_at=START - MINUTE, committed_at=START - 2 * MINUTE)
+    page.metrics.operation(earlier)
+
+    assert page.of("operations_submitted_total") == {}
+    assert page.of("operation_in_progress") == {("orders",): 1}
+
+    page.metrics.operation(earlier.step(State.SUCCEEDED, at=START + MINUTE))
+
+    assert page.of("operations_total") == {("out", "succeeded", "orders"): 1}
+
+
+def test_the_duration_of_an_operation_is_observed_at_its_end(page):
+    page.metrics.targets([policy()])
+    for step in way(State.SUBMITTED, State.SUCCEEDED):
+        page.metrics.operation(step)
+
+    assert page.of("operation_duration_seconds_sum") == {("out",): 120}
+    assert page.of("operation_duration_seconds_count") == {("out",): 1}
+
+
+def test_errors_are_counted_by_name_and_what_was_not_foreseen_as_internal(page):
+    page.metrics.targets([policy()])
+    page.metrics.failed("orders", NotFound("no such group"))
+    page.metrics.failed("orders", ZeroDivisionError())
+
+    assert page.of("evaluation_errors_total") == {("not_found", "orders"): 1, ("internal", "orders"): 1}
+
+
+def test_cycles_calls_skew_and_loads_are_shown(page):
+    tell_everything(page)
+    page.clock.at += MINUTE
+    page.metrics.config_loaded(successful=False)
+
+    assert page.of("cycle_duration_seconds_count") == {(): 1}
+    assert page.of("cycle_lateness_seconds") == {(): 0.01}
+    assert page.of("last_cycle_timestamp_seconds") == {(): START.timestamp()}
+    assert page.of("cloud_requests_total") == {("200", "enlarge", "ddm"): 1}
+    assert page.of("cloud_clock_skew_seconds") == {(): -1.5}
+    assert page.of("config_last_reload_successful") == {(): 0}
+    assert page.of("config_last_reload_success_timestamp_seconds") == {(): START.timestamp()}
+
+
+# What a scrape is given.
+
+
+ACCEPTS = {
+    "nothing": ("", "text/plain"),
+    "anything": ("*/*", "text/plain"),
+    "a browser": ("text/html,application/xhtml+xml,*/*;q=0.8", "text/plain"),
+    "Prometheus": (
+        "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.4,*/*;q=0.3",
+        "application/openmetrics-text",
+    ),
+    "text preferred": ("application/openmetrics-text;q=0.4, text/plain;q=0.5", "text/plain"),
+    "the first of equals": ("application/openmetrics-text, text/plain", "application/openmetrics-text"),
+    "refused": ("application/openmetrics-text;q=0", "text/plain"),
+    "a quality that is none": ("application/openmetrics-text;q=much", "text/plain"),
+}
+
+
+@pytest.mark.parametrize(("accept", "expected"), ACCEPTS.values(), ids=ACCEPTS)
+def test_the_format_is_the_one_that_is_asked_for(page, accept, expected):
+    body, content_type = page.metrics.exposition(accept)
+
+    assert content_type.split(";")[0] == expected
+    assert body.endswith(b"# EOF\n") == (expected == "application/openmetrics-text")
+
+
+def test_a_scrape_is_given_the_page_of_the_last_rendering_in_either_format(page):
+    page.metrics.targets([policy()])
+    before = page.metrics.exposition(""), page.metrics.exposition("application/openmetrics-text")
+    page.metrics.decided(policy(), decision(), COOLDOWNS)
+
+    assert (page.metrics.exposition(""), page.metrics.exposition("application/openmetrics-text")) == before
+
+    page.metrics.render()
+
+    for accept in ("", "application/openmetrics-text"):
+        assert b"autoscaler_decisions_total{" in page.metrics.exposition(accept)[0]
+
+
+def test_openmetrics_is_read_by_the_strict_parser(page):
+    tell_everything(page)
+
+    assert "autoscaler_decisions" in page.openmetrics()
+
+
+def test_it_may_be_rendered_while_targets_come_and_go(page):
+    done = threading.Event()
+
+    def render() -> None:  # an exception in a thread fails the test
+        while not done.is_set():
+            page.metrics.render()
+
+    thread = threading.Thread(target=render)
+    thread.start()
+    for number in range(300):
+        name = f"t{number % 7}"
+        page.metrics.targets([policy(name), policy(f"u{number}")])
+        page.metrics.decided(policy(name), decision(target=name), COOLDOWNS)
+        page.metrics.operation(planned(id=str(number), target=name))
+    done.set()
+    thread.join()
+
+    assert {target for (target,) in page.of("operation_in_progress")} == {"t5", "u299"}
+
+
+def test_promtool_finds_nothing_to_say(page, require_tool):
+    tell_everything(page)
+    page.metrics.render()
+    body, _ = page.metrics.exposition("")
+    checked = subprocess.run(
+        [require_tool("promtool"), "check", "metrics"], input=body, capture_output=True, check=False
+    )
+
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
+
+
+# docs/metrics.md
+
+
+def documented() -> dict[str, tuple[str, frozenset[str]]]:
+    rows = re.findall(r"^\| `(autoscaler_\w+)` \| (\w+) \|([^|]*)\|", DOCS.read_text(), re.MULTILINE)
+    return {name: (kind, frozenset(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
+
+
+def served(page: Page) -> dict[str, tuple[str, frozenset[str]]]:
+    body, _ = page.metrics.exposition("")
+    kinds = dict(re.findall(r"^# TYPE (autoscaler_\w+) (\w+)$", body.decode(), re.MULTILINE))
+    labels: dict[str, set[str]] = {name: set() for name in kinds}
+    for name, found in page.series():
+        family = name if name in kinds else re.sub(r"_(bucket|sum|count)$", "", name)
+        labels.get(family, set()).update(label for label, _ in found if label != "le")
+    return {name: (kind, frozenset(labels[name])) for name, kind in kinds.items()}
+
+
+def test_the_reference_names_every_metric_with_its_type_and_labels(page):
+    tell_everything(page)
+    page.metrics.render()
+
+    assert served(page) == documented()
