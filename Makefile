@@ -56,7 +56,7 @@ lock:
 	@$(PYTHON) -m venv --clear .lock
 	@.lock/bin/python -m pip --disable-pip-version-check --quiet install uv
 	@$(LOCK) --extra build --output-file constraints.txt pyproject.toml
-	@$(LOCK) --extra dev --constraint constraints.txt --output-file constraints-dev.txt pyproject.toml
+	@$(LOCK) --extra build --extra dev --constraint constraints.txt --output-file constraints-dev.txt pyproject.toml
 	@rm -rf .lock
 
 clean:
