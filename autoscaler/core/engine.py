@@ -3,8 +3,6 @@
 rules ──> combine ──> stabilize ──> limits ──> bounds ──> guards ──> Decision
 """
 
-from dataclasses import replace
-
 from autoscaler.core import guard, recommend, stages
 from autoscaler.core.decision import Decision, NodeCounts, Reason, StageRecord, Verdict
 from autoscaler.core.guard import Case
@@ -33,7 +31,7 @@ def _recommend(rule: Rule, observation: Observation) -> Recommendation:
         result = target_tracking.recommend(rule, seen)
     else:
         result = threshold.recommend(rule, seen)
-    return view.silenced(rule, replace(result, warming=observation.warming.get(rule.metric, 0)))
+    return view.marked(rule, result, observation.warming.get(rule.metric, 0))
 
 
 def _combine_and_stabilize(
@@ -48,7 +46,7 @@ def _combine_and_stabilize(
     calm = stages.stabilized(flow.desired, flow.current, observation.wishes, now, policy.scale_in_stabilization)
     if flow.current > policy.bounds.max:
         return _above_max(policy, observation, recommendations, flow, calm)
-    return _two_stages(flow, flow.desired, calm)
+    return _two_stages(flow, calm)
 
 
 def _of_rules(policy: Policy, current: int, desired: int, wanted: Wanted) -> Flow:
@@ -58,15 +56,16 @@ def _of_rules(policy: Policy, current: int, desired: int, wanted: Wanted) -> Flo
     return Flow(current, desired, wanted.reason, wanted.because, cooldown)
 
 
-def _two_stages(flow: Flow, combined: int, calm: int) -> Flow:
-    flow = replace(flow, desired=combined).after("combine", combined, because=flow.because or flow.reason.value)
-    return flow.after("stabilize", calm, stop=Reason.STABILIZING)
+def _two_stages(flow: Flow, calm: int) -> Flow:
+    """What was wanted, and what stabilisation left of it."""
+    combined = flow.after("combine", flow.desired, because=flow.because or flow.reason.value)
+    return combined.after("stabilize", calm, stop=Reason.STABILIZING)
 
 
 def _below_min(policy: Policy, observation: Observation) -> Flow:
     """Out to exactly min, also without data, past limits and cooldown."""
     flow = Flow(observation.snapshot.current, policy.bounds.min, Reason.BELOW_MIN, "min", unlimited=True)
-    return _two_stages(flow, policy.bounds.min, policy.bounds.min)
+    return _two_stages(flow, policy.bounds.min)
 
 
 def _above_max(
@@ -74,15 +73,15 @@ def _above_max(
 ) -> Flow:
     """In, a few at a time and past stabilisation, while no rule wants out and none is without its data."""
     if flow.desired > flow.current:
-        return _two_stages(flow, flow.desired, flow.desired)  # bounds hold it at max
+        return _two_stages(flow, flow.desired)  # bounds hold it at max
     if any(one.missing and one.say is not recommend.Say.NONE for one in recommendations):
-        return _two_stages(flow, flow.desired, calm)
+        return _two_stages(flow, calm)
     step = stages.removed_at_once(policy.limits.remove, observation.snapshot.ready)
     toward_max = max(policy.bounds.max, flow.current - step)
     if calm <= toward_max:
-        return _two_stages(flow, flow.desired, calm)  # the rules' own scale-in is at least as large
+        return _two_stages(flow, calm)  # the rules' own scale-in is at least as large
     own = Flow(flow.current, toward_max, Reason.ABOVE_MAX, "max")
-    return _two_stages(own, toward_max, toward_max)
+    return _two_stages(own, toward_max)
 
 
 def _guarded(

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
+from autoscaler.core import history
 from autoscaler.core.checks import Checks
 from autoscaler.core.operation import Operation
 from autoscaler.core.policy import Metric
@@ -34,7 +36,12 @@ class Observation:
     fresh_at: Mapping[str, datetime] = field(default_factory=dict)  # rule → when its data was last there: ends a spell
     checks: Checks | None = None  # read only when something would move
 
-    @property
+    @cached_property
     def of_group(self) -> tuple[Operation, ...]:
         """The operations on this target's own group."""
         return tuple(op for op in self.operations if op.group_id == self.snapshot.group_id)
+
+    @cached_property
+    def last_change(self) -> datetime | None:
+        """When the group last got other nodes: samples from before are of another size."""
+        return history.last_change(self.of_group)

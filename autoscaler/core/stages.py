@@ -1,8 +1,8 @@
 """The stages after combine, each a small function from a wish to a wish: stabilize, limits, bounds."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from autoscaler.core import history
 from autoscaler.core.decision import Reason, StageRecord
@@ -13,8 +13,7 @@ from autoscaler.core.rules.threshold import nodes_of
 from autoscaler.core.target import MAX_NODES_PER_INSTANCE
 
 
-@dataclass(frozen=True)
-class Flow:
+class Flow(NamedTuple):
     """A wish on its way through the stages: how many nodes stand now, why, and what stopped it if anything did."""
 
     current: int
@@ -38,7 +37,7 @@ class Flow:
         left_nothing = self.direction is not None and desired == self.current
         stopped = self.stopped or (stop if left_nothing else None)
         line = StageRecord(stage, desired, because or (stopped.value if left_nothing and stopped else ""))
-        return replace(self, desired=desired, stopped=stopped, stages=(*self.stages, line))
+        return self._replace(desired=desired, stopped=stopped, stages=(*self.stages, line))
 
 
 def stabilized(desired: int, current: int, wishes: Sequence[Wish], now: datetime, window: timedelta) -> int:

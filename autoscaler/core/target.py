@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 
 MAX_NODES_PER_INSTANCE = 32
 """Nodes of all groups of an instance together (DDM user manual, "Scaling Out a DDM Instance")."""
@@ -67,7 +68,7 @@ class Node:
     status: str
     zone: str = ""  # only some calls tell it
 
-    @property
+    @cached_property
     def state(self) -> NodeState:
         """What the status word means; a word not known counts as faulty, so it is never counted as serving."""
         word = self.status.lower()
@@ -97,7 +98,7 @@ class Snapshot:
         """Nodes of the group in any state."""
         return len(self.nodes)
 
-    @property
+    @cached_property
     def ready(self) -> int:
         """Nodes of the group that serve."""
         return sum(node.state is NodeState.READY for node in self.nodes)

@@ -117,7 +117,7 @@ BREAKS = {
         ANY,
     ),
     "i6-windows-reach-back-before-a-change": (
-        Break(view, "barrier=history.last_change(observation.of_group)", "barrier=None"),
+        Break(view, "barrier=observation.last_change", "barrier=None"),
         invariants.no_window_reaches_back_before_a_change,
         GOOD,
     ),

@@ -69,6 +69,12 @@ def test_a_sample_is_complete_when(values, after_end, expected):
     assert [each.half for each in found] == ([] if expected is None else [expected])
 
 
+@pytest.mark.parametrize("bad", ["NaN", "sNaN", "Infinity", "-Infinity"])
+def test_i5_there_is_no_sample_of_what_is_no_number(bad):
+    with pytest.raises(ValueError, match="is not a number"):
+        sample.Sample(T, Decimal(bad))
+
+
 def test_a_sum_is_never_half():
     assert one("sum", "40 -") is None
     assert one("sum", "40 50 -") is None

@@ -1,7 +1,7 @@
 """Threshold rules: the largest step that holds moves so many nodes; where an out and an in step both hold, out."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from autoscaler.core.decision import Reason
@@ -13,12 +13,10 @@ from autoscaler.core.sample import Sample
 
 def recommend(rule: ThresholdRule, view: View) -> Recommendation:
     """What the rule wants; its metric is there and fresh."""
-    outs = [step for step in rule.out if _holds(step, Direction.OUT, view)]
-    if outs:
-        return _found(rule, view, outs, Direction.OUT)
-    ins = [step for step in rule.in_ if _holds(step, Direction.IN, view)]
-    if ins:
-        return _found(rule, view, ins, Direction.IN)
+    for steps, direction in ((rule.out, Direction.OUT), (rule.in_, Direction.IN)):
+        holding = [(step, samples) for step in steps if (samples := _holds_on(step, direction, view))]
+        if holding:
+            return _found(rule, view, holding, direction)
     return Recommendation(
         rule=rule.name,
         wants=view.ready,
@@ -30,8 +28,10 @@ def recommend(rule: ThresholdRule, view: View) -> Recommendation:
     )
 
 
-def _found(rule: ThresholdRule, view: View, steps: list[Step], direction: Direction) -> Recommendation:
-    largest = max(nodes_of(step.size, view.ready, direction) for step in steps)
+def _found(
+    rule: ThresholdRule, view: View, holding: Sequence[tuple[Step, Sequence[Sample]]], direction: Direction
+) -> Recommendation:
+    largest = max(nodes_of(step.size, view.ready, direction) for step, _ in holding)
     out = direction is Direction.OUT
     return Recommendation(
         rule=rule.name,
@@ -40,8 +40,8 @@ def _found(rule: ThresholdRule, view: View, steps: list[Step], direction: Direct
         say=Say.FULL,
         value=view.samples[0].value,
         as_of=view.as_of,
-        samples=max(len(_looked_at(step, view)) for step in steps),
-        cooldowns=tuple(step.cooldown for step in steps),
+        samples=max(len(samples) for _, samples in holding),
+        cooldowns=tuple(step.cooldown for step, _ in holding),
     )
 
 
@@ -62,15 +62,18 @@ def _looked_at(step: Step, view: View) -> tuple[Sample, ...]:
     return () if newest is None else (newest,)
 
 
-def _holds(step: Step, direction: Direction, view: View) -> bool:
+def _holds_on(step: Step, direction: Direction, view: View) -> tuple[Sample, ...]:
+    """The samples on which the step holds; none where it does not."""
     samples = _looked_at(step, view)
-    beyond = sum(map(_beyond(step.threshold, direction), samples))
-    needed = step.datapoints[0] if step.datapoints is not None else len(samples)
-    return bool(samples) and beyond >= needed
+    beyond = _above(samples, step.threshold) if direction is Direction.OUT else _below(samples, step.threshold)
+    holds = sum(beyond) >= step.datapoints[0] if step.datapoints is not None else all(beyond)
+    return samples if holds else ()
 
 
-def _beyond(threshold: Decimal, direction: Direction) -> Callable[[Sample], bool]:
-    """Strictly above, or strictly below and seen by all nodes: a half sample never scales in."""
-    if direction is Direction.OUT:
-        return lambda sample: sample.value > threshold
-    return lambda sample: sample.value < threshold and not sample.half
+def _above(samples: Sequence[Sample], threshold: Decimal) -> Iterator[bool]:
+    return (sample.value > threshold for sample in samples)
+
+
+def _below(samples: Sequence[Sample], threshold: Decimal) -> Iterator[bool]:
+    """Seen by all nodes, too: a half sample never scales in."""
+    return (sample.value < threshold and not sample.half for sample in samples)

@@ -46,7 +46,8 @@ class View:
         if self.as_of is None or self._too_early(self.as_of - (count - 1) * self.period):
             return ()
         start = self.as_of - count * self.period
-        return tuple(sample for sample in self.samples if sample.time > start)
+        found = self.samples[:count]  # one a period at most
+        return found if found[-1].time > start else tuple(sample for sample in found if sample.time > start)
 
     def _too_early(self, time: datetime) -> bool:
         return self.barrier is not None and time < self.barrier
@@ -59,7 +60,7 @@ def of(rule: Rule, observation: Observation) -> View:
         ready=observation.snapshot.ready,
         samples=observation.samples.get(rule.metric, ()),
         period=rule.metric.period,
-        barrier=history.last_change(observation.of_group),
+        barrier=observation.last_change,
     )
 
 
@@ -88,11 +89,11 @@ def _one_more(rule: Rule, view: View, observation: Observation) -> bool:
     return not history.spent_on_missing_data(observation.of_group, observation.fresh_at.get(rule.name))
 
 
-def silenced(rule: Rule, recommendation: Recommendation) -> Recommendation:
-    """A rule in observe is computed and recorded, and has no say."""
-    if rule.mode is not Mode.OBSERVE:
-        return recommendation
-    return replace(recommendation, say=Say.NONE, observe=True)
+def marked(rule: Rule, recommendation: Recommendation, warming: int) -> Recommendation:
+    """With the nodes that are not warm yet; a rule in observe is computed and recorded, and has no say."""
+    if rule.mode is Mode.OBSERVE:
+        return replace(recommendation, say=Say.NONE, observe=True, warming=warming)
+    return replace(recommendation, warming=warming) if warming else recommendation
 
 
 def any_half(samples: Sequence[Sample]) -> bool:
