@@ -238,14 +238,14 @@ class FakeCloud:
     # What the port asks.
 
     async def sign_in(self, *, good_for: timedelta = timedelta(0)) -> None:
-        self._called("sign_in")
+        await self._called("sign_in")
 
     async def describe(self, targets: Sequence[Target]) -> Mapping[str, Snapshot | CloudError]:
-        self._called("describe")
+        await self._called("describe")
         return {target.name: self._described(target) for target in targets}
 
     async def jobs(self, start: datetime, end: datetime) -> tuple[Job, ...]:
-        self._called("jobs")
+        await self._called("jobs")
         return tuple(
             job
             for job in self.job_list.values()
@@ -253,19 +253,19 @@ class FakeCloud:
         )
 
     async def job(self, job_id: str) -> Job | None:
-        self._called("job")
+        await self._called("job")
         return self.job_list.get(job_id)
 
     async def data_nodes(self, target: Target) -> tuple[DataNode, ...]:
-        self._called("data_nodes")
+        await self._called("data_nodes")
         return self.data
 
     async def offer(self, target: Target, snapshot: Snapshot) -> Offer:
-        self._called("offer")
+        await self._called("offer")
         return self.on_sale
 
     async def node_zones(self, target: Target, snapshot: Snapshot) -> Mapping[str, str]:
-        self._called("node_zones")
+        await self._called("node_zones")
         return {node.id: node.zone for node in self.instances[target.instance_id].groups[snapshot.group_id]}
 
     async def add_nodes(self, target: Target, operation: Operation, before_send: BeforeSend) -> Accepted:
@@ -320,8 +320,9 @@ class FakeCloud:
 
     # How it works.
 
-    def _called(self, name: str) -> None:
+    async def _called(self, name: str) -> None:
         self.calls.append(name)
+        await asyncio.sleep(0)  # as over a network: others go on meanwhile
         self.on_call(name)
         if name in self.broken:
             raise self.broken[name]
@@ -341,6 +342,7 @@ class FakeCloud:
 
     async def _mutate(self, name: str, operation: Operation, before_send: BeforeSend) -> Accepted:
         self.calls.append(name)
+        await asyncio.sleep(0)
         self.on_call(name)
         before_send()
         self.mutations.append(operation)

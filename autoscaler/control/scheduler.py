@@ -38,6 +38,13 @@ class Beat:
     due: float
     running: bool = False
     runs: int = 0
+    lateness: float = 0.0  # of the run that began last
+
+    def begin(self, monotonic: float) -> None:
+        """A run begins; the next is due one interval after this one was, or after now where beats were missed."""
+        self.running = True
+        self.lateness = max(0.0, monotonic - self.due)
+        self.due = (self.due if self.lateness < self.every else monotonic) + self.every
 
     def late(self, monotonic: float) -> float:
         """Real seconds it is behind; a beat that is running is not behind, however slow the cloud is."""
@@ -130,14 +137,19 @@ class Scheduler:
         )
 
     async def _run(self, name: str, work: Callable[[], Awaitable[object]]) -> None:
-        """One beat, in a task of our own: APScheduler cancels its running jobs at shutdown, ours are drained."""
-        task = asyncio.create_task(self._beat(self.pulse.beats[name], work), name=name)
+        """One beat, in a task of our own: APScheduler cancels its running jobs at shutdown, ours are drained.
+
+        A beat that is still running is not begun again; how late the next one is then is in the metrics.
+        """
+        beat = self.pulse.beats[name]
+        if beat.running:
+            return
+        beat.begin(self._clock.monotonic())
+        task = asyncio.create_task(self._beat(beat, work), name=name)
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
-        await asyncio.shield(task)
 
     async def _beat(self, beat: Beat, work: Callable[[], Awaitable[object]]) -> None:
-        beat.running = True
         try:
             await work()
         except AutoscalerError as error:
@@ -147,14 +159,13 @@ class Scheduler:
         finally:
             beat.running = False
             beat.runs += 1
-            beat.due = max(beat.due + beat.every, self._clock.monotonic())
 
     def _cycle_of(self, interval: timedelta, policies: Sequence[Policy]) -> Callable[[], Awaitable[None]]:
         beat_name = f"cycle {interval}"
 
         async def one() -> None:
             begun = self._clock.monotonic()
-            lateness = max(0.0, begun - self.pulse.beats[beat_name].due)
+            lateness = self.pulse.beats[beat_name].lateness
             errors = await self._cycle.run_once(policies)
             seconds = self._clock.monotonic() - begun
             self._monitor.cycle(

@@ -127,6 +127,10 @@ class House:
         (only,) = self.ours
         return only
 
+    def state(self) -> State:
+        """Where the only operation of ours stands now."""
+        return self.operation.state
+
     @property
     def ours(self) -> list[Operation]:
         """Operations that we began, oldest first."""

@@ -137,7 +137,7 @@ async def test_i9_a_cancelled_call_is_recorded_as_unknown_before_the_cancellatio
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert house.operation.state is State.UNKNOWN
+    assert house.state() is State.UNKNOWN
     assert not house.executor.in_flight(house.operation.id)
 
 
@@ -152,10 +152,10 @@ async def test_an_answer_that_cannot_be_stored_leaves_it_planned_and_it_is_looke
     assert house.monitor.said("could not be stored") == 1
     house.store.update = real
     await house.look()
-    assert house.operation.state is State.SUBMITTED
+    assert house.state() is State.SUBMITTED
     house.cloud.finish_all()
     await house.look()
-    assert (house.operation.state, len(house.cloud.mutations)) == (State.SUCCEEDED, 1)
+    assert (house.state(), len(house.cloud.mutations)) == (State.SUCCEEDED, 1)
 
 
 async def test_what_fails_after_the_record_went_in_is_no_error_of_the_evaluation(house):
@@ -201,7 +201,7 @@ async def test_a_clock_set_back_between_reading_the_jobs_and_the_commit_makes_no
     operation = await house.hot()
     assert operation.committed_at == house.store.decisions[-1].at
     await house.look()
-    assert house.operation.state is State.UNKNOWN
+    assert house.state() is State.UNKNOWN
 
 
 async def test_the_size_is_entered_for_stabilisation_after_an_operation_that_was_sent():
