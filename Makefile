@@ -45,7 +45,7 @@ lint: $(RUNTIME) $(DEV) $(PROJECT)
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet . || { echo 'Not formatted as ruff would: run .venv/bin/ruff format'; exit 1; }
 	@$(BIN)/mypy --no-error-summary
-	@$(BIN)/lint-imports --no-timings > .venv/lint-imports.log || { cat .venv/lint-imports.log; exit 1; }
+	@$(BIN)/lint-imports > .venv/lint-imports.log || { cat .venv/lint-imports.log; exit 1; }
 	@echo 'lint: clean'
 
 # One resolution for every platform and Python, without an index address: where packages come from is the machine's business.
