@@ -92,6 +92,7 @@ async def _shown(playing: daemon.Daemon, stage: _Stage, its_clock: clock.Clock, 
 
     def at_the_end() -> None:
         show.tell()
+        show.close()
         summary.update(show.summary(f"{playing.web.url}/metrics"))
 
     def give_up(task: asyncio.Task[None]) -> None:

@@ -76,6 +76,12 @@ class Show:
         sys.stderr.write(f"\r\033[K{text}\n" if self.status_shown else f"{text}\n")
         sys.stderr.flush()
 
+    def close(self) -> None:
+        """Leave the status line standing, so that what follows has a line of its own."""
+        if self.status_shown:
+            sys.stderr.write("\n")
+            sys.stderr.flush()
+
     def _trace_time(self, moment: str) -> str:
         passed: timedelta = datetime.fromisoformat(moment) - self.begun
         return (self.trace_begin + passed).strftime("%a %H:%M")
