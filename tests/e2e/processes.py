@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -32,6 +33,34 @@ def until(read: Callable[[], T], wanted: Callable[[T], bool], *, seconds: float 
             raise AssertionError(f"not within {seconds} s; the last was {last!r}")
         time.sleep(every)
     return last
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a command ended, and what it printed."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def said(self) -> str:
+        return self.stdout + self.stderr
+
+
+def finished(*arguments: str, environment: Mapping[str, str], seconds: float = 30) -> Finished:
+    """Run a command of the product to its end."""
+    done = subprocess.run(
+        [sys.executable, "-m", "autoscaler", *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        cwd=ROOT,
+        timeout=seconds,
+        check=False,
+    )
+    return Finished(done.returncode, done.stdout, done.stderr)
 
 
 @dataclass
@@ -80,10 +109,12 @@ class Program:
 
 
 class EmulatedCloud(Program):
-    """`autoscaler emulator` on four free ports."""
+    """`autoscaler emulator` on four free ports, or on `port` and the next three."""
 
-    def __init__(self, folder: Path, scenario: Mapping[str, Any] | None = None, *, speed: float = 1) -> None:
-        arguments = ["emulator", "--port", "0", "--speed", str(speed)]
+    def __init__(
+        self, folder: Path, scenario: Mapping[str, Any] | None = None, *, speed: float = 1, port: int = 0
+    ) -> None:
+        arguments = ["emulator", "--port", str(port), "--speed", str(speed)]
         if scenario is not None:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "scenario.yaml").write_text(yaml.safe_dump(dict(scenario)))
@@ -147,6 +178,25 @@ class RunningDaemon(Program):
     def decisions(self, target: str = "orders") -> list[dict[str, Any]]:
         return list(self.get(f"/api/v1/targets/{target}/decisions?limit=500").raise_for_status().json()["decisions"])
 
+    def target(self, name: str = "orders") -> dict[str, Any]:
+        return dict(self.get(f"/api/v1/targets/{name}").raise_for_status().json())
+
+    def count(self, metric: str, **labels: str) -> float:
+        """The sum of a metric's series that have these labels; 0 where there is none."""
+        return sum(
+            value
+            for name, found, value in map(_series, self.get("/metrics").text.splitlines())
+            if name == f"autoscaler_{metric}" and labels.items() <= found.items()
+        )
+
+
+def _series(line: str) -> tuple[str, dict[str, str], float]:
+    """One line of the text format; a comment has no name."""
+    found = re.fullmatch(r"(\w+)(?:\{(.*)\})? (\S+)", line)
+    if line.startswith("#") or found is None:
+        return "", {}, 0.0
+    return found[1], dict(re.findall(r'(\w+)="([^"]*)"', found[2] or "")), float(found[3])
+
 
 RULE = {
     "name": "cpu",
@@ -175,18 +225,22 @@ def write_config(
     cloud: EmulatedCloud | Mapping[str, str],
     *,
     targets: Mapping[str, Any] | None = None,
+    in_cloud: Mapping[str, Any] | None = None,
     **changes: Any,
 ) -> dict[str, str]:
-    """A configuration that points at an emulated cloud; the environment that it needs."""
+    """A configuration that points at an emulated cloud; the environment that it needs.
+
+    `changes` replace keys of the settings, `in_cloud` those below `cloud`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     addresses = cloud.addresses if isinstance(cloud, EmulatedCloud) else dict(cloud)
-    settings = {
+    settings: dict[str, Any] = {
         "cloud": {"region": "cn-north-4", "dialect": "huawei", "project_id": PROJECT, "endpoints": addresses},
         "store": "sqlite:///state/autoscaler.db",
         "server": {"listen": "127.0.0.1:0"},
         "policy_files": ["policies.yaml"],
     }
-    settings |= changes
+    settings |= {**changes, "cloud": {**settings["cloud"], **(in_cloud or {})}}
     (folder / "autoscaler.yaml").write_text(yaml.safe_dump(settings))
     (folder / "policies.yaml").write_text(yaml.safe_dump({"targets": dict(targets or {"orders": policy()})}))
     clock = {"AUTOSCALER_CLOCK": cloud.clock} if isinstance(cloud, EmulatedCloud) else {}
