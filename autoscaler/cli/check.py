@@ -5,7 +5,6 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,19 +12,13 @@ import typer
 
 from autoscaler import clock, daemon, errors, policyfile, settings
 from autoscaler.cli import check_live
+from autoscaler.cli.form import Format
 from autoscaler.core.policy import Policy, TargetTrackingRule
 from autoscaler.core.target import Mode
 from autoscaler.telemetry import logs
 from autoscaler.yamlfile import quantities
 
 DEFAULT_CONFIG = Path("config/autoscaler.yaml")
-
-
-class Format(StrEnum):
-    """How a result is printed."""
-
-    TEXT = "text"  # for people
-    JSON = "json"  # for programs
 
 
 @dataclass(frozen=True)

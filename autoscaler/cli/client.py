@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from autoscaler.cli.check import Format
 from autoscaler.cli.daemon_api import DaemonApi, DaemonError
+from autoscaler.cli.form import Format
 from autoscaler.core import sentence
 from autoscaler.core.decision import rfc3339
 from autoscaler.errors import BadConfig, Problem

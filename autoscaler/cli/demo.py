@@ -18,7 +18,7 @@ import typer
 
 from autoscaler import clock, daemon, errors
 from autoscaler.cli import demo_day, demo_show
-from autoscaler.cli.check import Format
+from autoscaler.cli.form import Format
 from autoscaler.emulator import scenario, server
 from autoscaler.huaweicloud import connection
 from autoscaler.telemetry import logs

@@ -33,8 +33,14 @@ _HERE, _DAEMON, _ASK = "Try it, write it", "Run it", "Ask a running daemon"
 
 COMMANDS = {
     "demo": Listed("demo", "Watch a group being scaled out and in: no account, no configuration.", _HERE),
-    "check": Listed("check", "Validate the configuration and all policies, without asking the cloud.", _HERE),
-    "schema": Listed("schema", "Print the JSON Schema of the policy file, or of the configuration file.", _HERE),
+    "check": Listed(
+        "check",
+        "Validate the configuration and all policies; with --live also against the cloud, changing nothing.",
+        _HERE,
+    ),
+    "schema": Listed(
+        "schema", "Print the JSON Schema (draft 2020-12) of the policy file, or of the configuration file.", _HERE
+    ),
     "run": Listed(
         "run", "Run the daemon: watch the targets of the policy files and keep them the right size.", _DAEMON
     ),

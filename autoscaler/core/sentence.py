@@ -28,7 +28,7 @@ _MOVES: dict[str, str] = {
 """Why something moves, or would."""
 
 _STILL: dict[str, str] = {
-    Reason.WITHIN_BOUNDS: "no change is wanted",
+    Reason.WITHIN_BOUNDS: "no rule wants a change",
     Reason.NO_DATA: "{rule} has no data, and missing is never taken for zero",
     Reason.STALE_DATA: "the newest data of {rule} is too old",
 }

@@ -16,6 +16,8 @@ from autoscaler.errors import ListenError
 DRAIN_SECONDS = 5
 """How long answers under way may take at the stop."""
 
+HIGHEST_PORT = 65535
+
 _REMEDIES = {
     errno.EADDRINUSE: "another program has it; stop that one, or choose another",
     errno.EACCES: "this user may not use that port; choose one from 1024 on",
@@ -97,11 +99,11 @@ def _bound(host: str, port: int) -> socket.socket:
     Raises:
         ListenError: it cannot be had; one sentence with the address and the remedy.
     """
+    if not 0 <= port <= HIGHEST_PORT:  # asked first: the standard library would leave a socket open
+        raise ListenError(_sentence(host, port, f"a port is a number from 0 to {HIGHEST_PORT}"))
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=128)
-    except OverflowError:
-        raise ListenError(_sentence(host, port, "a port is a number from 0 to 65535")) from None
     except socket.gaierror:
         raise ListenError(_sentence(host, port, "the host's name is not known; write an IP address")) from None
     except OSError as error:

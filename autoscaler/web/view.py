@@ -36,9 +36,10 @@ class Load:
 
 @dataclass(frozen=True)
 class Event:
-    """A decision, or a run of equal ones."""
+    """A decision, or a run of equal ones: the newest of them."""
 
     at: str
+    since: str
     target: str
     kind: str  # out, in, hold
     words: str
@@ -103,7 +104,7 @@ def events(records: Iterable[Json]) -> list[Event]:
         same = list(run)
         newest = same[0]
         words = sentence.sentence(newest)
-        folded.append(Event(newest["at"], newest["target"], kind, words, len(same)))
+        folded.append(Event(newest["at"], same[-1]["at"], newest["target"], kind, words, len(same)))
     return folded
 
 

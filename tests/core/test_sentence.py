@@ -70,7 +70,7 @@ SENTENCES = {
     ),
     "within_bounds": (
         record("hold", "within_bounds", desired=3),
-        "held at 3 nodes: no change is wanted (cpu 81.2)",
+        "held at 3 nodes: no rule wants a change (cpu 81.2)",
     ),
     "no_data": (
         record("hold", "no_data", desired=3, rules=UNREAD),

@@ -1,0 +1,209 @@
+"""A console that says what a test lets it say, served by the real server on a free port."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from autoscaler.errors import StoreError
+from autoscaler.ports import ResolveRefusedError
+from autoscaler.web import app, server
+
+NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+TOKEN = "correct horse"
+Json = dict[str, Any]
+
+
+def record(minute: int = 0, decision: str = "hold", reason: str = "within_bounds", target: str = "orders") -> Json:
+    desired = {"out": 4, "in": 2, "hold": 3}[decision]
+    return {
+        "target": target,
+        "at": f"2026-11-23T09:{minute:02}:00Z",
+        "decision": decision,
+        "change": desired - 3,
+        "desired": desired,
+        "reason": reason,
+        "mode": "enforce",
+        "nodes": {"current": 3, "ready": 2, "min": 2, "max": 16},
+        "rules": [
+            {
+                "rule": "cpu",
+                "value": 81.2,
+                "as_of": "2026-11-23T08:59:00Z",
+                "samples": 5,
+                "wants": desired,
+                "reason": reason,
+            }
+        ],
+        "stages": [{"stage": "combine", "desired": desired, "because": "cpu"}],
+        "vetoes": [],
+    }
+
+
+def operation(state: str = "submitted", target: str = "orders", **more: Any) -> Json:
+    return {
+        "id": "op-1",
+        "target": target,
+        "direction": "out",
+        "change": 1,
+        "reason": "above_threshold",
+        "state": state,
+        "committed_at": "2026-11-23T09:50:00Z",
+        "submitted_at": None,
+        "ended_at": None,
+        "job_id": None,
+        "order_id": None,
+        "arrived": 0,
+        "detail": "",
+        "foreign": False,
+        "shadow": False,
+        **more,
+    }
+
+
+def target(name: str = "orders", **more: Any) -> Json:
+    last = record(59, target=name)
+    return {
+        "name": name,
+        "mode": "enforce",
+        "instance_id": "instance",
+        "group_id": "group",
+        "interval_seconds": 60.0,
+        "nodes": last["nodes"] | {"desired": 4},
+        "instance_status": "RUNNING",
+        "decision": last,
+        "operation": None,
+        "overdue": False,
+        "cooldowns": {"out": 0.0, "in": 0.0},
+        "error": None,
+        "rules": [
+            {
+                "name": "cpu",
+                "type": "threshold",
+                "metric": "ddm_cpu_util",
+                "unit": "%",
+                "mode": "enforce",
+                "thresholds": {"above": [75.0, 92.0], "below": [30.0]},
+            }
+        ],
+        **more,
+    }
+
+
+@dataclass
+class FakeConsole:
+    """The port Console: what it is given, and what was asked of it."""
+
+    shown: list[Json] = field(default_factory=list)
+    records: dict[str, list[Json]] = field(default_factory=dict)
+    ended: list[Json] = field(default_factory=list)
+    health: tuple[bool, str] = (True, "the scheduler is on time")
+    readiness: tuple[bool, str] = (True, "ready")
+    broken: str = ""
+    refusal: str = ""
+    asked: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def healthy(self) -> tuple[bool, str]:
+        return self.health
+
+    def ready(self) -> tuple[bool, str]:
+        return self.readiness
+
+    def now(self) -> datetime:
+        return NOW
+
+    def targets(self) -> tuple[Json, ...]:
+        self._check()
+        return tuple(self.shown)
+
+    def target(self, name: str) -> Json | None:
+        self._check()
+        return next((one | {"policy": {}} for one in self.shown if one["name"] == name), None)
+
+    def decisions(
+        self, target: str, *, before: datetime | None, since: datetime | None, limit: int
+    ) -> tuple[Json, ...]:
+        self._check()
+        self.asked.append((target, before, since, limit))
+        found = [
+            one
+            for one in self.records.get(target, [])
+            if (before is None or datetime.fromisoformat(one["at"]) < before)
+            and (since is None or datetime.fromisoformat(one["at"]) >= since)
+        ]
+        return tuple(found[:limit])
+
+    def operations(self, target: str | None, *, limit: int) -> tuple[Json, ...]:
+        self._check()
+        return tuple(one for one in self.ended if target in (None, one["target"]))[:limit]
+
+    def config(self) -> Json:
+        return {"server": {"token": "**********"}}
+
+    async def resolve(self, target: str, *, outcome: str, reason: str, who: str) -> Json:
+        if self.refusal:
+            raise ResolveRefusedError(self.refusal)
+        self.asked.append(("resolve", target, outcome, reason, who))
+        return operation(outcome, target)
+
+    def _check(self) -> None:
+        if self.broken:
+            raise StoreError(self.broken)
+
+
+def metrics(accept: str) -> tuple[bytes, str]:
+    """What telemetry would answer; says what it was asked for."""
+    return f"# {accept}\n".encode(), "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Served:
+    """The application on a real socket, in a loop of its own thread."""
+
+    def __init__(self, console: FakeConsole, token: str | None) -> None:
+        self.console = console
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
+        secret = SecretStr(token) if token is not None else None
+        self._server = server.Server(app.create_app(console, metrics, secret), host="127.0.0.1", port=0)
+        self._do(self._server.start())
+        self.url = self._server.url
+        self.http = httpx.Client(base_url=self.url, trust_env=False, timeout=10)
+
+    def _do(self, work: Any) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
+
+    def close(self) -> None:
+        self.http.close()
+        self._do(self._server.stop())
+        self._do(self._loop.shutdown_default_executor())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(20)
+        self._loop.close()
+
+
+@pytest.fixture
+def console() -> FakeConsole:
+    return FakeConsole(shown=[target()])
+
+
+@pytest.fixture
+def served(console: FakeConsole) -> Iterator[Served]:
+    """With a token."""
+    running = Served(console, TOKEN)
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def locked(console: FakeConsole) -> Iterator[Served]:
+    """Without one."""
+    running = Served(console, None)
+    yield running
+    running.close()

@@ -1,0 +1,270 @@
+"""The API and the probes over real HTTP: shapes, bounds, the token, and errors that are always one sentence."""
+
+import re
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from autoscaler.web import armour
+from tests.web.conftest import TOKEN, operation, record, target
+
+DOCS = Path(__file__).parents[2] / "docs/api.md"
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+RESOLUTION = {"as": "succeeded", "reason": "three nodes are in the console"}
+
+
+# Probes.
+
+
+@pytest.mark.parametrize("path", ["/-/healthy", "/healthz"])
+@pytest.mark.parametrize(("good", "status"), [(True, 200), (False, 503)], ids=["good", "bad"])
+def test_health_is_the_schedulers(served, path, good, status):
+    served.console.health = (good, "the beat is 61 s old")
+
+    answer = served.http.get(path)
+
+    assert (answer.status_code, answer.text) == (status, "the beat is 61 s old\n")
+
+
+@pytest.mark.parametrize("path", ["/-/ready", "/readyz"])
+@pytest.mark.parametrize(("good", "status"), [(True, 200), (False, 503)], ids=["good", "bad"])
+def test_readiness_says_what_is_missing(served, path, good, status):
+    served.console.readiness = (good, "not signed in yet")
+
+    answer = served.http.get(path)
+
+    assert (answer.status_code, answer.text) == (status, "not signed in yet\n")
+
+
+def test_metrics_are_what_telemetry_gives_for_the_accept_header(served):
+    answer = served.http.get("/metrics", headers={"Accept": "application/openmetrics-text"})
+
+    assert answer.text == "# application/openmetrics-text\n"
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/-/reload"),
+        ("GET", "/api/v1/events"),
+        ("GET", "/api/v1/targets/orders/samples"),
+        ("POST", "/api/v1/targets/orders/pause"),
+        ("POST", "/api/v1/targets/orders/resume"),
+        ("POST", "/api/v1/targets/orders/override"),
+    ],
+)
+def test_what_is_not_in_this_version_is_refused_by_name(served, method, path):
+    answer = served.http.request(method, path)
+
+    assert answer.status_code == 501
+    assert "not in this version" in answer.json()["error"]
+
+
+# Reading.
+
+
+def test_targets_come_with_the_daemons_time(served):
+    assert served.http.get("/api/v1/targets").json() == {"now": "2026-11-23T10:00:00Z", "targets": [target()]}
+
+
+def test_one_target_comes_with_its_policy(served):
+    assert served.http.get("/api/v1/targets/orders").json() == target() | {"policy": {}}
+
+
+def test_decisions_are_asked_for_by_before_since_and_limit(served):
+    served.console.records["orders"] = [record(minute) for minute in (30, 20, 10, 0)]
+
+    answer = served.http.get(
+        "/api/v1/targets/orders/decisions",
+        params={"before": "2026-11-23T09:30:00Z", "since": "2026-11-23T10:10:00+01:00", "limit": "1"},
+    )
+
+    assert answer.json() == {"target": "orders", "decisions": [record(20)]}
+    assert served.console.asked == [
+        (
+            "orders",
+            datetime.fromisoformat("2026-11-23T09:30:00Z"),
+            datetime.fromisoformat("2026-11-23T09:10:00Z"),
+            1,
+        )
+    ]
+
+
+def test_operations_of_one_target_or_of_all(served):
+    served.console.shown.append(target("other"))
+    served.console.ended = [operation(), operation(target="other")]
+
+    assert len(served.http.get("/api/v1/operations").json()["operations"]) == 2
+    assert served.http.get("/api/v1/targets/other/operations").json() == {
+        "target": "other",
+        "operations": [operation(target="other")],
+    }
+
+
+def test_the_configuration_is_what_the_console_shows(served):
+    assert served.http.get("/api/v1/config").json() == {"server": {"token": "**********"}}
+
+
+@pytest.mark.parametrize("rest", ["", "/decisions", "/operations"])
+def test_an_unknown_target_is_404_and_names_those_there_are(served, rest):
+    answer = served.http.get(f"/api/v1/targets/nope{rest}")
+
+    assert (answer.status_code, answer.json()) == (404, {"error": "There is no target 'nope'; there are: orders."})
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("limit=0", "limit"),
+        ("limit=1001", "limit"),
+        ("limit=many", "limit"),
+        ("before=yesterday", "before"),
+        ("since=2026-11-23T09:00:00", "since"),  # without its offset
+    ],
+)
+def test_a_query_out_of_bounds_is_422_and_names_the_parameter(served, query, words):
+    answer = served.http.get(f"/api/v1/targets/orders/decisions?{query}")
+
+    assert answer.status_code == 422
+    assert answer.json()["error"].startswith(f"{words}: ")
+
+
+@pytest.mark.parametrize("path", ["/api/v1/targets", "/api/v1/operations", "/api/v1/targets/orders/decisions"])
+def test_a_store_that_cannot_be_read_is_503(served, path):
+    served.console.broken = "state/autoscaler.db: the disk is gone"
+
+    answer = served.http.get(path)
+
+    assert (answer.status_code, answer.json()) == (503, {"error": "state/autoscaler.db: the disk is gone"})
+
+
+def test_an_unknown_path_and_method_are_sentences(served):
+    assert served.http.get("/nope").json() == {"error": "There is no GET /nope."}
+    assert served.http.delete("/api/v1/targets").json() == {"error": "There is no DELETE /api/v1/targets."}
+
+
+# Changing.
+
+
+def test_with_the_token_an_operation_is_resolved_and_the_caller_is_named(served):
+    answer = served.http.post("/api/v1/targets/orders/resolve", json=RESOLUTION, headers=BEARER)
+
+    assert (answer.status_code, answer.json()["state"]) == (200, "succeeded")
+    assert served.console.asked == [
+        ("resolve", "orders", "succeeded", "three nodes are in the console", "token, from 127.0.0.1")
+    ]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [None, "", "Bearer", "Bearer wrong", f"Basic {TOKEN}", f"Bearer {TOKEN}x", "Bearer é".encode("latin-1")],
+    ids=["none", "empty", "no token", "wrong", "another scheme", "too long", "not ascii"],
+)
+def test_a_wrong_token_is_401_and_changes_nothing(served, sent):
+    headers = {} if sent is None else {"Authorization": sent}
+    answer = served.http.post("/api/v1/targets/orders/resolve", json=RESOLUTION, headers=headers)
+
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"] == "Bearer"
+    assert TOKEN not in answer.text
+    assert served.console.asked == []
+
+
+@pytest.mark.parametrize("headers", [{}, BEARER, {"Authorization": "Bearer"}])
+def test_without_a_configured_token_every_change_is_403(locked, headers):
+    answer = locked.http.post("/api/v1/targets/orders/resolve", json=RESOLUTION, headers=headers)
+
+    assert answer.status_code == 403
+    assert "AUTOSCALER_SERVER__TOKEN" in answer.json()["error"]
+    assert locked.console.asked == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"as": "succeeded"},
+        {"reason": "seen"},
+        {"as": "done", "reason": "seen"},
+        {"as": "unknown", "reason": "seen"},
+        {"as": "failed", "reason": " "},
+        {"as": "failed", "reason": "x" * 1001},
+        {"as": "failed", "reason": "seen", "force": True},
+        ["as"],
+    ],
+)
+def test_a_body_that_is_not_as_described_is_422(served, body):
+    answer = served.http.post("/api/v1/targets/orders/resolve", json=body, headers=BEARER)
+
+    assert answer.status_code == 422
+    assert answer.json()["error"]
+    assert served.console.asked == []
+
+
+def test_the_token_is_asked_for_before_the_body_is_looked_at(served):
+    assert served.http.post("/api/v1/targets/orders/resolve", content=b"{").status_code == 401
+
+
+def test_a_refused_resolve_is_409_with_its_reason(served):
+    served.console.refusal = "job 1 (EnlargeNode) of the instance is running"
+
+    answer = served.http.post("/api/v1/targets/orders/resolve", json=RESOLUTION, headers=BEARER)
+
+    assert (answer.status_code, answer.json()) == (409, {"error": "job 1 (EnlargeNode) of the instance is running"})
+
+
+def test_resolving_an_unknown_target_is_404(served):
+    assert served.http.post("/api/v1/targets/nope/resolve", json=RESOLUTION, headers=BEARER).status_code == 404
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["with its length", "in chunks"])
+def test_a_body_that_is_too_large_is_413(served, chunked):
+    body = b" " * (armour.MAX_BODY + 1)
+    content = iter([body[:1000], body[1000:]]) if chunked else body
+
+    answer = served.http.post("/api/v1/targets/orders/resolve", content=content, headers=BEARER)
+
+    assert answer.status_code == 413
+    assert "65536" in answer.json()["error"]
+
+
+# Every answer.
+
+
+@pytest.mark.parametrize("path", ["/", "/metrics", "/api/v1/targets", "/nope", "/static/style.css", "/static/nope"])
+def test_every_answer_is_armoured_and_tells_nothing_of_the_server(served, path):
+    headers = served.http.get(path).headers
+
+    assert {name: headers[name] for name in armour.HEADERS} == armour.HEADERS
+    assert "unsafe" not in headers["content-security-policy"]
+    assert "server" not in headers
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json", "/static/../app.py", "/static/%2e%2e/app.py"])
+def test_nothing_else_is_served(served, path):
+    assert served.http.get(path).status_code == 404
+
+
+# docs/api.md
+
+
+def test_the_reference_names_every_path(served):
+    described = {
+        f"{method.upper()} {path}"
+        for path, methods in served.http.get("/api/v1/openapi.json").json()["paths"].items()
+        for method in methods
+    }
+    listed = [line for line in DOCS.read_text().splitlines() if re.match(r"\| `(GET|POST) ", line)]
+    documented = {path for line in listed for path in re.findall(r"`((?:GET|POST) [^`]+)`", line.split(" | ")[0])}
+
+    assert documented == described | {"GET /"}
+
+
+@pytest.mark.parametrize(("title", "shape"), [("A target", target()), ("An operation", operation())])
+def test_the_reference_names_every_key(title, shape):
+    section = DOCS.read_text().split(f"## {title}\n")[1].split("\n## ")[0]
+    keys = {key for line in section.splitlines() for key in re.findall(r"`(\w+)`", line.split(" | ")[0])}
+
+    assert keys == set(shape)
