@@ -39,6 +39,7 @@ class Beat:
     running: bool = False
     runs: int = 0
     lateness: float = 0.0  # of the run that began last
+    ended: float = float("-inf")  # the run before
 
     def begin(self, monotonic: float) -> None:
         """A run begins; the next is due one interval after this one was, or after now where beats were missed."""
@@ -47,8 +48,8 @@ class Beat:
         self.due = (self.due if self.lateness < self.every else monotonic) + self.every
 
     def late(self, monotonic: float) -> float:
-        """Real seconds it is behind; a beat that is running is not behind, however slow the cloud is."""
-        return 0.0 if self.running else max(0.0, monotonic - self.due)
+        """Real seconds it is behind; one that is running, or just ended, is not, however slow the cloud is."""
+        return 0.0 if self.running else max(0.0, monotonic - max(self.due, self.ended))
 
 
 @dataclass
@@ -158,6 +159,7 @@ class Scheduler:
             self._monitor.event("error", f"{beat.name} failed unexpectedly", error=repr(error))
         finally:
             beat.running = False
+            beat.ended = self._clock.monotonic()
             beat.runs += 1
 
     def _cycle_of(self, interval: timedelta, policies: Sequence[Policy]) -> Callable[[], Awaitable[None]]:

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from types import ModuleType
+from typing import Any, ClassVar
 
 from autoscaler.control.console import DaemonConsole, Readiness
 from autoscaler.control.cycle import Cycle
@@ -12,7 +13,7 @@ from autoscaler.control.executor import Executor
 from autoscaler.control.memory import Memory
 from autoscaler.control.poller import Poller
 from autoscaler.control.reconciler import Reconciler
-from autoscaler.control.scheduler import Pulse
+from autoscaler.control.scheduler import Pulse, Scheduler
 from autoscaler.core.decision import Decision
 from autoscaler.core.operation import Operation, State
 from autoscaler.core.policy import Policy
@@ -49,7 +50,7 @@ class House:
     monitor: RecordingMonitor = field(default_factory=RecordingMonitor)
     policies: Sequence[Policy] = field(default_factory=lambda: (orders(),))
     ceiling: Mode = Mode.ENFORCE
-    control: Any = None  # modules of a broken copy, by name, instead of the real ones
+    broken: ClassVar[dict[str, ModuleType]] = {}  # copies of modules, by name, instead of the real ones
 
     def __post_init__(self) -> None:
         self.cloud = FakeCloud(self.clock)
@@ -74,7 +75,22 @@ class House:
         )
 
     def _made(self, module: str, part: Any) -> Any:
-        return getattr((self.control or {}).get(module), part.__name__, part)
+        return getattr(self.broken.get(module), part.__name__, part)
+
+    def scheduler(self) -> Scheduler:
+        """The beats, on real time: the clock has to be a real one."""
+        made: Scheduler = self._made("scheduler", Scheduler)(
+            cycle=self.cycle,
+            reconciler=self.reconciler,
+            store=self.store,
+            clock=self.clock,
+            monitor=self.monitor,
+            publish=self.publish,
+        )
+        return made
+
+    def publish(self) -> None:
+        """What monitoring reads is made: nothing here."""
 
     def console(self) -> DaemonConsole:
         """The operator's hand."""

@@ -69,7 +69,8 @@ async def test_i2_the_intent_is_in_the_store_when_the_call_is_made(house):
             found.extend((op.state, op.change) for op in house.store.stored.values())
 
     house.cloud.on_call = look
-    await house.hot()
+    house.metrics.stand_at(90)
+    await house.evaluate()
     assert found == [(State.PLANNED, 1)]
 
 
