@@ -20,7 +20,7 @@ from autoscaler.core.history import DAY
 from autoscaler.core.operation import Operation, State
 from autoscaler.core.policy import Direction
 from autoscaler.core.target import NodeState, Snapshot, Target
-from autoscaler.errors import CloudError, Unreadable
+from autoscaler.errors import AutoscalerError, CloudError, Unreadable
 from autoscaler.ports import Cloud, Monitor, Store
 
 SETTLE_TIME = timedelta(minutes=10)
@@ -131,7 +131,8 @@ class Reconciler:
                 await self._look(op)
         except Exception as error:  # noqa: BLE001  # one operation's end: whatever it was, the others are followed
             self._looking.disturbed(op)
-            self._monitor.event("warning", "an operation could not be followed", operation=op.id, error=str(error))
+            why = str(error) if isinstance(error, AutoscalerError) else repr(error)
+            self._monitor.event("warning", "an operation could not be followed", operation=op.id, error=why)
 
     def _note_overdue(self, op: Operation, now: datetime) -> None:
         if now - op.committed_at > OVERDUE and op.id not in self._looking.overdue:
