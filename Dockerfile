@@ -4,7 +4,7 @@
 #   docker run --read-only --volume state:/state --volume ./config:/etc/ddm-autoscaler:ro --env-file credentials.env \
 #     --publish 127.0.0.1:9178:9178 ddm-autoscaler
 #
-# A stop waits for a call that has begun: leave it the 30 s that Kubernetes gives, with Docker `--stop-timeout 30`.
+# A stop finishes or writes down a call that has begun, within the 10 s that Docker waits.
 ARG BASE_IMAGE=python:3.13-slim
 
 FROM ${BASE_IMAGE} AS build

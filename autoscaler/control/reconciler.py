@@ -51,6 +51,7 @@ class _Looking:
     quiet: dict[str, _Quiet] = field(default_factory=dict)
     overdue: set[str] = field(default_factory=set)
     elsewhere: set[str] = field(default_factory=set)  # of another project: told once
+    known: set[str] = field(default_factory=set)  # those that monitoring has been told of
 
     def settled(self, op: Operation, clock: Clock) -> bool:
         """One more quiet reading; whether they are enough."""
@@ -67,6 +68,7 @@ class _Looking:
         self.quiet = {key: value for key, value in self.quiet.items() if key in ids}
         self.overdue &= ids
         self.elsewhere &= ids
+        self.known &= ids
 
 
 class Reconciler:
@@ -119,8 +121,15 @@ class Reconciler:
             )
         return False
 
+    def _tell_once(self, op: Operation) -> None:
+        """An operation that an earlier process left open is news to this one's metrics."""
+        if op.id not in self._looking.known:
+            self._looking.known.add(op.id)
+            self._monitor.operation(op, overdue=self.is_overdue(op.id))
+
     async def _reconcile(self, op: Operation) -> None:
         now = self._clock.now()
+        self._tell_once(op)
         self._note_overdue(op, now)
         try:
             if op.state is State.PLANNED:

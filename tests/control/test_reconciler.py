@@ -524,3 +524,11 @@ async def test_the_reconciler_never_changes_anything_in_the_cloud(house):
     house.cloud.calls.clear()
     await house.look(SETTLED + 5)
     assert set(house.cloud.calls) == {"jobs", "describe"}
+
+
+async def test_an_operation_that_an_earlier_process_left_open_is_told_once_to_this_ones_monitoring(house):
+    await house.hot()
+    house.start()
+    told = len(house.monitor.operations)
+    await house.look(3)
+    assert [(op.state, overdue) for op, overdue in house.monitor.operations[told:]] == [(State.SUBMITTED, False)]
