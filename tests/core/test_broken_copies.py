@@ -13,6 +13,7 @@ from autoscaler.core import engine, guard, operation, sample, stages
 from autoscaler.core.rules import threshold, view
 from tests.core import invariants
 from tests.core.invariants import ANY, CALM, GOOD, HOLDING, OPEN
+from tests.core.witnesses import WITNESSES
 from tests.core.worlds import World
 
 until_it_fails = settings(
@@ -151,7 +152,19 @@ BREAKS = {
 }
 
 
-@pytest.mark.parametrize(("broken", "holds", "worlds"), BREAKS.values(), ids=BREAKS)
+SEARCHED = {name: row for name, row in BREAKS.items() if name not in WITNESSES}
+
+
+@pytest.mark.parametrize("name", WITNESSES)
+def test_the_property_holds_in_the_witness_and_fails_there_on_a_broken_copy(name, monkeypatch):
+    broken, holds, _ = BREAKS[name]
+    holds(WITNESSES[name])
+    broken.load(monkeypatch)
+    with pytest.raises(AssertionError):
+        holds(WITNESSES[name])
+
+
+@pytest.mark.parametrize(("broken", "holds", "worlds"), SEARCHED.values(), ids=SEARCHED)
 def test_the_property_fails_on_a_broken_copy(
     broken: Break, holds: Callable[[World], None], worlds: st.SearchStrategy[World], monkeypatch
 ):
