@@ -175,8 +175,10 @@ class RunningDaemon(Program):
     def operations(self) -> list[dict[str, Any]]:
         return list(self.get("/api/v1/operations?limit=1000").raise_for_status().json()["operations"])
 
-    def decisions(self, target: str = "orders") -> list[dict[str, Any]]:
-        return list(self.get(f"/api/v1/targets/{target}/decisions?limit=500").raise_for_status().json()["decisions"])
+    def decisions(self, target: str = "orders", *, limit: int = 500) -> list[dict[str, Any]]:
+        """The newest first."""
+        path = f"/api/v1/targets/{target}/decisions?limit={limit}"
+        return list(self.get(path).raise_for_status().json()["decisions"])
 
     def target(self, name: str = "orders") -> dict[str, Any]:
         return dict(self.get(f"/api/v1/targets/{name}").raise_for_status().json())

@@ -28,6 +28,8 @@ pytestmark = pytest.mark.process
 SPEED = 200
 HOT, CALM = "hot-gr09", "calm-gr09"
 NODES = 32
+RECENT = 100
+"""Decisions: more than any test lasts, and quicker to read than all."""
 
 
 def instance(name: str, group: str, share: float) -> dict[str, Any]:
@@ -71,10 +73,10 @@ class World:
         return until(lambda: [one for one in self.decisions(target, known) if wanted(one)], bool)[0]
 
     def decisions(self, target: str, known: set[str] = frozenset()) -> list[dict[str, Any]]:  # type: ignore[assignment]  # never changed
-        return [one for one in self.daemon.decisions(target) if one["at"] not in known]
+        return [one for one in self.daemon.decisions(target, limit=RECENT) if one["at"] not in known]
 
     def times(self, target: str) -> set[str]:
-        return {one["at"] for one in self.daemon.decisions(target)}
+        return {one["at"] for one in self.daemon.decisions(target, limit=RECENT)}
 
     def ended(self, known: set[str], wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """The first operation beyond the known ones that is as wanted."""
