@@ -97,6 +97,7 @@ class PasswordSession:
             "/v3/auth/tokens",
             query=(("nocatalog", "true"),),
             body=self._body(),
+            secrets=(self._credentials.password,),
         )
         try:
             answer = await self._reader.read(request)

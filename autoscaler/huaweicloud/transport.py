@@ -5,9 +5,10 @@ HTTP/1.1, no redirects, no cookies, no proxy or certificate from the environment
 
 import asyncio
 import http.cookiejar
+import json
 import logging
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import httpx
@@ -82,7 +83,7 @@ async def exchange(
             body = await _bounded(response)
         finally:
             await response.aclose()
-    return _answer(response, body, sent)
+    return _answer(response, body, _secrets(request, sent))
 
 
 async def _bounded(response: httpx.Response) -> bytes:
@@ -96,12 +97,17 @@ async def _bounded(response: httpx.Response) -> bytes:
     return b"".join(chunks)
 
 
-def _answer(response: httpx.Response, body: bytes, sent: httpx.Request) -> Answer:
+def _secrets(request: Request, sent: httpx.Request) -> list[str]:
+    """What an answer could repeat of our credentials."""
+    in_headers = [sent.headers.get(name, "") for name in _AUTH_HEADERS]
+    return [secret for secret in (*in_headers, *request.secrets) if secret]
+
+
+def _answer(response: httpx.Response, body: bytes, secrets: Iterable[str]) -> Answer:
     """The answer; an error body that repeats our own credentials (some gateways do) loses them here."""
     if not response.is_success:
-        for name in _AUTH_HEADERS:
-            secret = sent.headers.get(name)
-            body = body.replace(secret.encode(), b"***") if secret else body
+        for secret in secrets:
+            body = body.replace(secret.encode(), b"***").replace(json.dumps(secret)[1:-1].encode(), b"***")
     headers = {name.lower(): value for name, value in response.headers.items()}
     return Answer(status=response.status_code, headers=headers, body=body)
 

@@ -23,6 +23,7 @@ class Request:
     query: Query = ()
     body: Mapping[str, Any] | None = field(default=None, repr=False)  # a sign-in holds a password
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # besides those of every call
+    secrets: tuple[str, ...] = field(default=(), repr=False)  # in the body; no message may repeat them
 
     @property
     def url(self) -> str:

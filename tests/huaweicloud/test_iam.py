@@ -181,6 +181,15 @@ async def test_a_wrong_password_is_told_with_its_remedy(route, client):
         await client(server.url, credentials=USER).cloud.sign_in()
 
 
+@pytest.mark.parametrize("password", ["the-password", 'with "quotes" and \\', "pässwörd"])
+async def test_i12_a_refusal_that_repeats_the_password_loses_it(route, client, password):
+    echo = http(400, {"error": {"code": 400, "message": f"cannot read {password} as a password"}})
+    server = await route(lambda _: echo)
+    with pytest.raises(errors.Refused, match=r"cannot read \*\*\* as a password") as caught:
+        await client(server.url, credentials=Password("user", password, "account")).cloud.sign_in()
+    assert password not in str(caught.value)
+
+
 # Access keys.
 
 

@@ -349,7 +349,7 @@ async def test_before_send_is_asked_only_when_the_connection_stands(serve, clien
 
 async def test_without_a_token_it_is_unsent(route, client):
     server = await route(lambda _: http(401, {"error": {"code": 401, "message": "The password is wrong."}}))
-    made = client(server.url, credentials=Password("u", "p", "d"))
+    made = client(server.url, credentials=Password("u", "the-password", "d"))
     asked = Asked()
     with pytest.raises(errors.Unsent, match="password is wrong"):
         await enlarge(made, asked)
