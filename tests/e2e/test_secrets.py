@@ -186,14 +186,12 @@ def test_i12_password_tokens_and_proxy_password_show_nowhere(tmp_path, started, 
     lively(daemon, cloud, seen, echo)
     assert b"no, ***!" in daemon.stderr.read_bytes(), "the service repeated it"
     config = ("--config", str(folder / "autoscaler.yaml"))
-    assert seen.command("check", *config, "--format", "json", environment=environment) == 0
     assert seen.command("check", "--live", "--format", "json", *config, environment=environment) in (0, 1)
     assert daemon.stop() == 0
 
     refused = environment | {"AUTOSCALER_CLOUD__PROXY": through.replace(quote(PROXY_PASSWORD, safe=""), WRONG)}
     wrong = environment | {"AUTOSCALER_CLOUD__PASSWORD": WRONG}
-    closed = environment | {"AUTOSCALER_CLOUD__PROXY": through.replace(str(proxy.server_port), "9")}
-    for bad in (refused, wrong, closed):
+    for bad in (refused, wrong):
         assert seen.command("check", "--live", *config, environment=bad) == 1
         seen.texts[f"check --live {len(seen.texts)}"] = seen.texts.pop(" ".join(("check", "--live", *config)))
     assert seen.command("run", *config, environment=wrong) == 1
