@@ -26,7 +26,7 @@ from tests.e2e.processes import (
 
 pytestmark = pytest.mark.process
 
-SPEED = 200
+SPEED = 300
 HOT, CALM = "hot-gr09", "calm-gr09"
 NODES = 32
 RECENT = 100
