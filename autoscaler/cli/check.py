@@ -13,7 +13,7 @@ import typer
 from autoscaler import clock, daemon, errors, policyfile, settings
 from autoscaler.cli import check_live
 from autoscaler.cli.form import Format
-from autoscaler.core.policy import Policy, TargetTrackingRule
+from autoscaler.core.policy import KINDS, Policy, ScheduleRule
 from autoscaler.core.target import Mode
 from autoscaler.telemetry import logs
 from autoscaler.yamlfile import quantities
@@ -136,8 +136,8 @@ def _target(policy: Policy, found: settings.Settings) -> dict[str, Any]:
         "rules": [
             {
                 "name": rule.name,
-                "type": "target_tracking" if isinstance(rule, TargetTrackingRule) else "threshold",
-                "metric": rule.metric.name,
+                "type": KINDS[type(rule)],
+                "metric": None if isinstance(rule, ScheduleRule) else rule.metric.name,
                 "mode": rule.mode.value,
             }
             for rule in policy.rules
@@ -156,7 +156,7 @@ _EFFECTS = {
 
 def _line(target: dict[str, Any]) -> str:
     rules = ", ".join(
-        f"{rule['name']} ({rule['metric']}{', observed' if rule['mode'] == Mode.OBSERVE.value else ''})"
+        f"{rule['name']} ({rule['metric'] or rule['type']}{', observed' if rule['mode'] == Mode.OBSERVE.value else ''})"
         for rule in target["rules"]
     )
     bounds = f"{target['nodes']['min']} to {target['nodes']['max']} nodes"

@@ -15,7 +15,7 @@ from autoscaler.core.ddm_metrics import FACTS
 from autoscaler.core.history import DAY
 from autoscaler.core.operation import Operation, State
 from autoscaler.core.operation_json import operation_json
-from autoscaler.core.policy import Direction, Policy, Rule, ThresholdRule
+from autoscaler.core.policy import KINDS, Direction, MetricRule, Policy, Rule, ScheduleRule, TargetTrackingRule
 from autoscaler.core.target import Mode, Snapshot
 from autoscaler.errors import CloudError
 from autoscaler.ports import Cloud, History, Monitor, ResolveRefusedError, Store
@@ -210,22 +210,20 @@ def _moved(operation: Operation, outcome: str, snapshot: Snapshot | None) -> int
 
 
 def _rule_json(rule: Rule) -> dict[str, Any]:
+    shared = {"name": rule.name, "type": KINDS[type(rule)], "mode": rule.mode.value}
+    if isinstance(rule, ScheduleRule):
+        return shared | {"metric": None, "unit": "", "thresholds": {}, "nodes": {"min": rule.min, "max": rule.max}}
     known = FACTS.get(rule.metric.name)
-    thresholds: dict[str, Any]
-    if isinstance(rule, ThresholdRule):
-        thresholds = {
-            "above": [float(step.threshold) for step in rule.out],
-            "below": [float(step.threshold) for step in rule.in_],
-        }
-    else:
-        thresholds = {"target": float(rule.target)}
+    unit = known.unit if known is not None else ""
+    return shared | {"metric": rule.metric.name, "unit": unit, "thresholds": _thresholds(rule)}
+
+
+def _thresholds(rule: MetricRule) -> dict[str, Any]:
+    if isinstance(rule, TargetTrackingRule):
+        return {"target": float(rule.target)}
     return {
-        "name": rule.name,
-        "type": "threshold" if isinstance(rule, ThresholdRule) else "target_tracking",
-        "metric": rule.metric.name,
-        "unit": known.unit if known is not None else "",
-        "mode": rule.mode.value,
-        "thresholds": thresholds,
+        "above": [float(step.threshold) for step in rule.out],
+        "below": [float(step.threshold) for step in rule.in_],
     }
 
 

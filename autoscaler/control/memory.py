@@ -51,8 +51,8 @@ class TargetMemory:
         self.wishes = (*self.wishes, Wish(now, size))
 
     def decided(self, decision: Decision, window: timedelta, cooldowns: dict[Direction, timedelta]) -> None:
-        """An evaluation ended in a decision: what combine wanted counts for stabilisation."""
-        wishes = (*self.wishes, Wish(decision.at, decision.stages[0].desired))
+        """An evaluation ended in a decision: its wish counts for stabilisation."""
+        wishes = (*self.wishes, Wish(decision.at, decision.wish))
         self.wishes = tuple(wish for wish in wishes if wish.at > decision.at - window)
         self.fresh_at |= {rule.rule: decision.at for rule in decision.rules if rule.reason not in MISSING}
         self.decision, self.cooldowns, self.error = decision, cooldowns, None

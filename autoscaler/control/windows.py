@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from autoscaler.core.policy import Metric, Policy, TargetTrackingRule
+from autoscaler.core.policy import Metric, MetricRule, Policy, TargetTrackingRule
 from autoscaler.errors import CloudError, Unreadable
 from autoscaler.ports import MetricQuery, MetricSource, Points
 
@@ -109,15 +109,15 @@ class Windows:
 
 def horizon(policy: Policy, metric: Metric) -> timedelta:
     """How far back a decision may look at this metric: its longest window, and as late as a value may be."""
-    spans = [span for rule in policy.rules if rule.metric == metric for span in _spans(rule, metric.period)]
-    ages = [rule.max_metric_age for rule in policy.rules if rule.metric == metric]
+    spans = [span for rule in policy.metric_rules if rule.metric == metric for span in _spans(rule, metric.period)]
+    ages = [rule.max_metric_age for rule in policy.metric_rules if rule.metric == metric]
     return max(spans, default=metric.period) + max([*ages, LATE]) + 3 * metric.period
 
 
-def _spans(rule: object, period: timedelta) -> list[timedelta]:
+def _spans(rule: MetricRule, period: timedelta) -> list[timedelta]:
     if isinstance(rule, TargetTrackingRule):
         return [rule.over] if rule.over is not None else []
-    steps = (*rule.out, *rule.in_)  # type: ignore[attr-defined]  # the other kind of rule
+    steps = (*rule.out, *rule.in_)
     spans = [step.for_ for step in steps if step.for_ is not None]
     return spans + [step.datapoints[1] * period for step in steps if step.datapoints is not None]
 

@@ -22,6 +22,8 @@ class Reason(StrEnum):
     BELOW_THRESHOLD = "below_threshold"  # an in step of a threshold rule holds
     ABOVE_TARGET = "above_target"  # tracking wants more
     BELOW_TARGET = "below_target"  # tracking wants fewer
+    SCHEDULE = "schedule"  # an open schedule wants at least so many
+    OVERRIDE = "override"  # somebody set the number of nodes by hand
     BELOW_MIN = "below_min"  # fewer nodes than the policy's min
     ABOVE_MAX = "above_max"  # more nodes than the policy's max
     FOREIGN = "foreign"  # somebody else did it (operations only)
@@ -32,26 +34,32 @@ class Reason(StrEnum):
     DAILY_LIMIT = "daily_limit"  # added_per_day or actions_per_day is used up
     AT_MAX = "at_max"  # more is wanted than max (or the instance's 32 nodes) allows
     AT_MIN = "at_min"  # fewer are wanted than min allows
+    PAUSED = "paused"  # veto: somebody wants nothing to be changed
     UNKNOWN_OUTCOME = "unknown_outcome"  # veto: an operation's outcome is not known
     IN_PROGRESS = "in_progress"  # veto: an operation, or somebody else's job, is under way
+    BREAKER_OPEN = "breaker_open"  # veto: too many operations in a row have failed
     NOT_READY = "not_ready"  # veto: the instance is not RUNNING, or a node is being changed
     COOLDOWN = "cooldown"  # veto: too soon after the last operation
     DIRECTION_LOCKED = "direction_locked"  # veto: out_only, and the change is in
     NO_SCALE_IN = "no_scale_in"  # veto: the cloud does not scale in prepaid instances
     PAYMENT_REQUIRED = "payment_required"  # veto: prepaid without auto_pay: an order would wait for somebody to pay
+    BLACKOUT = "blackout"  # veto: the policy wants no change in this direction at this time
     DATA_NODE_BUSY = "data_node_busy"  # veto: an associated RDS is not available
     SOLD_OUT = "sold_out"  # veto: the flavor is sold out
     OBSERVE_ONLY = "observe_only"  # veto: the mode lets nothing be sent
 
 
 VETO_ORDER = (
+    Reason.PAUSED,
     Reason.UNKNOWN_OUTCOME,
     Reason.IN_PROGRESS,
+    Reason.BREAKER_OPEN,
     Reason.NOT_READY,
     Reason.COOLDOWN,
     Reason.DIRECTION_LOCKED,
     Reason.NO_SCALE_IN,
     Reason.PAYMENT_REQUIRED,
+    Reason.BLACKOUT,
     Reason.DATA_NODE_BUSY,
     Reason.SOLD_OUT,
     Reason.OBSERVE_ONLY,  # last: it hides nothing
@@ -108,6 +116,14 @@ class Decision:
     details: dict[str, str] = field(default_factory=dict)  # a veto's sentence: until when, which job
     wanted_reason: Reason | None = None  # why anything was wanted, where a veto or limit became the reason
     mode: str = ""
+    rules_desired: int | None = (
+        None  # what the rules wanted under an override: kept for stabilisation; None: as combine
+    )
+
+    @property
+    def wish(self) -> int:
+        """What counts for stabilisation: what combine wanted, or under an override what the rules wanted."""
+        return self.stages[0].desired if self.rules_desired is None else self.rules_desired
 
     def as_json(self) -> dict[str, Any]:
         """The record as it is stored, served and printed; values are floats, times RFC 3339."""

@@ -7,7 +7,7 @@ from autoscaler.core import guard, recommend, stages
 from autoscaler.core.decision import Decision, NodeCounts, Reason, StageRecord, Verdict
 from autoscaler.core.guard import Case
 from autoscaler.core.observation import Observation
-from autoscaler.core.policy import Direction, Policy, Rule, TargetTrackingRule
+from autoscaler.core.policy import Direction, MetricRule, Policy, TargetTrackingRule
 from autoscaler.core.recommend import Recommendation, Wanted
 from autoscaler.core.rules import target_tracking, threshold, view
 from autoscaler.core.stages import Flow
@@ -15,14 +15,14 @@ from autoscaler.core.stages import Flow
 
 def decide(policy: Policy, observation: Observation) -> Decision:
     """The one decision that this policy makes of this observation; never raises, whatever the numbers."""
-    recommendations = tuple(_recommend(rule, observation) for rule in policy.rules)
+    recommendations = tuple(_recommend(rule, observation) for rule in policy.metric_rules)
     flow = _combine_and_stabilize(policy, observation, recommendations)
     flow = stages.limited(flow, policy, observation)
     flow = stages.bounded(flow, policy, observation)
     return _guarded(policy, observation, recommendations, flow)
 
 
-def _recommend(rule: Rule, observation: Observation) -> Recommendation:
+def _recommend(rule: MetricRule, observation: Observation) -> Recommendation:
     seen = view.of(rule, observation)
     why = view.missing(rule, seen)
     if why is not None:
@@ -113,4 +113,4 @@ def _guarded(
 
 
 def _case(policy: Policy, observation: Observation, flow: Flow, direction: Direction) -> Case:
-    return Case(policy, observation, direction, cooldown=flow.cooldown, past_cooldown=flow.unlimited)
+    return Case(policy, observation, direction, cooldown=flow.cooldown, forced=flow.unlimited)

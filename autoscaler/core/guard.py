@@ -21,11 +21,22 @@ class Case:
     observation: Observation
     direction: Direction
     cooldown: timedelta | None = None  # the one that applies instead of the target's
-    past_cooldown: bool = False  # below min
+    forced: bool = False  # below min, or by hand: past cooldown and blackout
 
 
 Guard = Callable[[Case], str | None]
 """The sentence of a veto, or None where there is none."""
+
+
+def paused(case: Case) -> str | None:
+    """Somebody wants nothing to be changed."""
+    observation = case.observation
+    for pause in observation.pauses:
+        if pause.active(observation.now):
+            whole = "all targets are paused" if pause.all else "paused"
+            until = "until it is resumed" if pause.until is None else f"until {rfc3339(pause.until)}"
+            return f"{whole} {until}" + (f": {pause.reason}" if pause.reason else "")
+    return None
 
 
 def unknown_outcome(case: Case) -> str | None:
@@ -80,7 +91,7 @@ def cooldown(case: Case) -> str | None:
     left = history.cooldown_left(
         observation.of_group, observation.now, case.direction, case.policy.cooldown, chosen=case.cooldown
     )
-    if case.past_cooldown or left <= timedelta(0):
+    if case.forced or left <= timedelta(0):
         return None
     return f"until {rfc3339(observation.now + left)}"
 
@@ -132,6 +143,7 @@ def observe_only(case: Case) -> str | None:
 
 
 GUARDS: dict[Reason, Guard] = {
+    Reason.PAUSED: paused,
     Reason.UNKNOWN_OUTCOME: unknown_outcome,
     Reason.IN_PROGRESS: in_progress,
     Reason.NOT_READY: not_ready,

@@ -22,6 +22,34 @@ class Wish:
 
 
 @dataclass(frozen=True)
+class Pause:
+    """Somebody wants nothing to be changed, from `from_`, included, to `until`, excluded."""
+
+    from_: datetime
+    until: datetime | None = None  # None: until it is taken back
+    reason: str = ""
+    all: bool = False  # of every target, not of this one alone
+
+    def active(self, now: datetime) -> bool:
+        """Whether it holds now."""
+        return self.from_ <= now and (self.until is None or now < self.until)
+
+
+@dataclass(frozen=True)
+class Override:
+    """Somebody wants so many nodes, from `from_`, included, to `until`, excluded."""
+
+    from_: datetime
+    until: datetime
+    nodes: int
+    reason: str = ""
+
+    def active(self, now: datetime) -> bool:
+        """Whether it holds now."""
+        return self.from_ <= now < self.until
+
+
+@dataclass(frozen=True)
 class Observation:
     """One moment of one target; the same observation and policy give the same decision."""
 
@@ -34,6 +62,8 @@ class Observation:
     operations: tuple[Operation, ...] = ()  # of the whole instance, shadows and foreign ones too
     wishes: tuple[Wish, ...] = ()  # earlier ones, for stabilisation
     fresh_at: Mapping[str, datetime] = field(default_factory=dict)  # rule → when its data was last there: ends a spell
+    pauses: tuple[Pause, ...] = ()  # of this target and of all; only those active now matter
+    overrides: tuple[Override, ...] = ()  # of this target; of those active now the one that began last counts
     checks: Checks | None = None  # read only when something would move
 
     @cached_property

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
+from functools import cached_property
 
 from autoscaler.core.target import Mode, Target
+from autoscaler.core.window import Window
 
 
 class Direction(StrEnum):
@@ -90,7 +92,26 @@ class TargetTrackingRule:
     max_metric_age: timedelta = timedelta(minutes=15)
 
 
-Rule = ThresholdRule | TargetTrackingRule
+@dataclass(frozen=True)
+class ScheduleRule:
+    """While its window is open: no fewer nodes than `min` are wanted, and no scale-out goes beyond `max`."""
+
+    name: str
+    window: Window
+    min: int | None = None  # a floor: out to it, in no further than it
+    max: int | None = None  # a cap on scale-outs; it never scales in
+    mode: Mode = Mode.ENFORCE
+
+
+MetricRule = ThresholdRule | TargetTrackingRule
+Rule = MetricRule | ScheduleRule
+
+KINDS: dict[type[Rule], str] = {
+    ThresholdRule: "threshold",
+    TargetTrackingRule: "target_tracking",
+    ScheduleRule: "schedule",
+}
+"""The name of each kind of rule, as in the policy file."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +142,21 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Blackout:
+    """While its window is open nothing moves in these directions, but by an override or below min."""
+
+    window: Window
+    directions: frozenset[Direction] = frozenset(Direction)
+
+
+@dataclass(frozen=True)
+class Breaker:
+    """After so many failures in a row a direction rests, longer each time."""
+
+    failures: int = 3
+
+
+@dataclass(frozen=True)
 class Policy:
     """Everything that decides how one target is scaled."""
 
@@ -136,6 +172,8 @@ class Policy:
     on_missing_metric: OnMissing = OnMissing.HOLD
     warm_up: timedelta = timedelta(minutes=5)
     check_data_nodes: bool = True  # guards.data_nodes.available
+    blackouts: tuple[Blackout, ...] = ()
+    breaker: Breaker = Breaker()
     place: str = ""  # FILE:LINE of the target, for messages
 
     @property
@@ -146,7 +184,17 @@ class Policy:
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """Every metric that a rule looks at, once each, in the order of the file."""
-        return tuple(dict.fromkeys(rule.metric for rule in self.rules))
+        return tuple(dict.fromkeys(rule.metric for rule in self.metric_rules))
+
+    @cached_property
+    def metric_rules(self) -> tuple[MetricRule, ...]:
+        """The rules that look at a metric, in the order of the file."""
+        return tuple(rule for rule in self.rules if not isinstance(rule, ScheduleRule))
+
+    @cached_property
+    def schedules(self) -> tuple[ScheduleRule, ...]:
+        """The rules that look at the time, in the order of the file."""
+        return tuple(rule for rule in self.rules if isinstance(rule, ScheduleRule))
 
 
 DEFAULT_STABILIZATION = timedelta(minutes=15)
@@ -155,8 +203,8 @@ DEFAULT_STABILIZATION = timedelta(minutes=15)
 def default_stabilization(rules: tuple[Rule, ...]) -> timedelta:
     """0 s where each in step of every rule that can scale in has a `for` (rules in observe not asked), else 15 min."""
     for rule in rules:
-        if rule.mode is Mode.OBSERVE:
-            continue
+        if rule.mode is Mode.OBSERVE or isinstance(rule, ScheduleRule):
+            continue  # a schedule never scales in
         if isinstance(rule, TargetTrackingRule) or any(step.for_ is None for step in rule.in_):
             return DEFAULT_STABILIZATION
     return timedelta(0)

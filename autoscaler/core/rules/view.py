@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from autoscaler.core import history
 from autoscaler.core.decision import Reason
 from autoscaler.core.observation import Observation
-from autoscaler.core.policy import OnMissing, Rule
+from autoscaler.core.policy import MetricRule, OnMissing
 from autoscaler.core.recommend import Recommendation, Say
 from autoscaler.core.sample import Sample
 from autoscaler.core.target import Mode
@@ -53,7 +53,7 @@ class View:
         return self.barrier is not None and time < self.barrier
 
 
-def of(rule: Rule, observation: Observation) -> View:
+def of(rule: MetricRule, observation: Observation) -> View:
     """The part of the observation that this rule may look at."""
     return View(
         now=observation.now,
@@ -64,14 +64,14 @@ def of(rule: Rule, observation: Observation) -> View:
     )
 
 
-def missing(rule: Rule, view: View) -> Reason | None:
+def missing(rule: MetricRule, view: View) -> Reason | None:
     """NO_DATA without any sample, STALE_DATA where the newest is older than the rule allows, else None."""
     if view.as_of is None:
         return Reason.NO_DATA
     return Reason.STALE_DATA if view.now - view.as_of > rule.max_metric_age else None
 
 
-def without_data(rule: Rule, view: View, why: Reason, observation: Observation) -> Recommendation:
+def without_data(rule: MetricRule, view: View, why: Reason, observation: Observation) -> Recommendation:
     """What a rule recommends while its metric is missing."""
     held = Recommendation(rule.name, view.ready, why, Say.FULL, as_of=view.as_of, missing=why)
     if rule.on_missing_metric is OnMissing.IGNORE:
@@ -81,7 +81,7 @@ def without_data(rule: Rule, view: View, why: Reason, observation: Observation) 
     return held
 
 
-def _one_more(rule: Rule, view: View, observation: Observation) -> bool:
+def _one_more(rule: MetricRule, view: View, observation: Observation) -> bool:
     """Once per spell, and only when it has lasted longer than max_metric_age."""
     since = view.as_of if view.as_of is not None else observation.first_evaluated_at
     if view.now - since <= rule.max_metric_age:
@@ -89,7 +89,7 @@ def _one_more(rule: Rule, view: View, observation: Observation) -> bool:
     return not history.spent_on_missing_data(observation.of_group, observation.fresh_at.get(rule.name))
 
 
-def marked(rule: Rule, recommendation: Recommendation, warming: int) -> Recommendation:
+def marked(rule: MetricRule, recommendation: Recommendation, warming: int) -> Recommendation:
     """With the nodes that are not warm yet; a rule in observe is computed and recorded, and has no say."""
     if rule.mode is Mode.OBSERVE:
         return replace(recommendation, say=Say.NONE, observe=True, warming=warming)
