@@ -15,10 +15,10 @@ from autoscaler.control import preflight
 from autoscaler.control.executor import Executor
 from autoscaler.control.memory import Memory
 from autoscaler.control.poller import Poll, Poller, Seen
-from autoscaler.core import engine, history
+from autoscaler.core import engine, history, remembered
 from autoscaler.core.decision import Decision, Reason, StageRecord, Verdict
 from autoscaler.core.observation import Observation
-from autoscaler.core.operation import Operation, State
+from autoscaler.core.operation import Operation
 from autoscaler.core.policy import Direction, Policy
 from autoscaler.core.target import InstanceKey, Mode
 from autoscaler.ports import Cloud, Monitor, OperationOpenError, Store
@@ -167,7 +167,7 @@ class Cycle:
         }
         share.decided(one.decision, policy.scale_in_stabilization, cooldowns)
         if one.decision.vetoes == (Reason.OBSERVE_ONLY,):
-            share.shadows = (*share.shadows[-99:], _shadow(one))
+            share.shadow(remembered.shadow_of(one.decision, one.seen.instance, one.seen.snapshot.group_id))
         self._monitor.decided(policy, one.decision, cooldowns)
 
     def _all_failed(self, names: Sequence[str], error: Exception) -> int:
@@ -200,24 +200,4 @@ def _held(decision: Decision, veto: Reason, sentence: str) -> Decision:
         details={veto.value: sentence},
         wanted_reason=decision.reason,
         stages=(*decision.stages[:-1], StageRecord("guards", decision.nodes.current, veto.value)),
-    )
-
-
-def _shadow(one: Evaluated) -> Operation:
-    """What enforce would have begun now."""
-    decision, now = one.decision, one.observation.now
-    change = decision.desired - decision.nodes.current
-    return Operation(
-        id=f"shadow-{decision.target}-{now.isoformat()}",
-        target=decision.target,
-        instance=one.seen.instance,
-        group_id=one.seen.snapshot.group_id,
-        direction=Direction.OUT if change > 0 else Direction.IN,
-        change=abs(change),
-        reason=decision.wanted_reason or decision.reason,
-        state=State.SUBMITTED,
-        committed_at=now,
-        send_before=now,
-        submitted_at=now,
-        shadow=True,
     )
