@@ -9,7 +9,7 @@ from autoscaler import errors
 from autoscaler.core import ddm_metrics
 from autoscaler.core.policy import Statistic
 from autoscaler.core.target import MAX_NODES_PER_INSTANCE
-from autoscaler.policyfile import model
+from autoscaler.policyfile import check_windows, model
 from autoscaler.policyfile.draft import Draft
 from autoscaler.yamlfile import quantities, shape
 from autoscaler.yamlfile.node import Node, Place
@@ -36,7 +36,12 @@ def problems(draft: Draft, cloud: CloudKind | None) -> Problems:
     yield from _spans(draft)
     yield from _names(draft)
     for index, rule in enumerate(draft.keys.rules):
-        yield from _Rule(draft, index, rule).problems(cloud)
+        if isinstance(rule, model.ScheduleKeys):
+            yield from check_windows.schedule(draft, index, rule)
+        else:
+            yield from _Rule(draft, index, rule).problems(cloud)
+    for index, blackout in enumerate(draft.keys.guards.blackout):
+        yield from check_windows.blackout(draft, index, blackout)
     if cloud is not None:
         yield from _cloud(draft, cloud)
 
@@ -104,7 +109,7 @@ def _cloud(draft: Draft, cloud: CloudKind) -> Problems:
 
 @dataclass(frozen=True)
 class _Rule:
-    """One rule of a draft, with its place."""
+    """One rule of a draft that looks at a metric, with its place."""
 
     draft: Draft
     index: int

@@ -1,8 +1,10 @@
 """A draft without problems as the frozen policy of the core."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 from autoscaler.core import policy as core
+from autoscaler.core import window
 from autoscaler.core.target import Mode, Target
 from autoscaler.policyfile import model
 from autoscaler.policyfile.draft import Draft
@@ -27,6 +29,8 @@ def policy(draft: Draft) -> core.Policy:
         on_missing_metric=keys.on_missing_metric,
         warm_up=keys.warm_up,
         check_data_nodes=keys.guards.data_nodes.available,
+        blackouts=tuple(_blackout(blackout) for blackout in keys.guards.blackout),
+        breaker=core.Breaker(failures=keys.guards.breaker.failures),
         place=f"{place.file}:{place.line}",
     )
 
@@ -49,8 +53,26 @@ def _limits(keys: model.LimitKeys) -> core.Limits:
     )
 
 
-def _rule(rule: model.ThresholdKeys | model.TargetTrackingKeys, keys: model.TargetKeys) -> core.Rule:
+def _blackout(keys: model.BlackoutKeys) -> core.Blackout:
+    return core.Blackout(window=_window(keys), directions=frozenset(keys.directions))
+
+
+def _window(keys: model.WindowKeys) -> window.Window:
+    if keys.from_ is not None and keys.to is not None:
+        return window.DateWindow(start=keys.from_, end=keys.to)
+    return window.CronWindow(  # both are there: `check_windows` has asked
+        cron=keys.cron or "", duration=keys.duration or timedelta(0), timezone=keys.timezone
+    )
+
+
+def _rule(
+    rule: model.ThresholdKeys | model.TargetTrackingKeys | model.ScheduleKeys, keys: model.TargetKeys
+) -> core.Rule:
     mode = Mode(rule.mode.value)
+    if isinstance(rule, model.ScheduleKeys):
+        return core.ScheduleRule(
+            name=rule.name, window=_window(rule), min=rule.nodes.min, max=rule.nodes.max, mode=mode
+        )
     on_missing = rule.on_missing_metric or keys.on_missing_metric
     age = keys.max_metric_age if rule.max_metric_age is None else rule.max_metric_age
     if isinstance(rule, model.TargetTrackingKeys):

@@ -12,11 +12,12 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from autoscaler.core.policy import Cooldown, OnMissing, Statistic
+from autoscaler.core.policy import Breaker, Cooldown, Direction, OnMissing, Statistic
 from autoscaler.core.target import Mode
-from autoscaler.policyfile import kinds
+from autoscaler.policyfile import kinds, times
 from autoscaler.yamlfile import shape
 
+_BREAKER = Breaker()
 _COOLDOWN = Cooldown()
 _NOT_YET = "not in this version of the autoscaler; take it out"
 
@@ -26,6 +27,9 @@ class RuleMode(StrEnum):
 
     ENFORCE = "enforce"  # it has
     OBSERVE = "observe"  # it is computed and recorded only
+
+
+RuleModeField = Annotated[RuleMode, Field(description="enforce, or observe: computed and recorded without a say")]
 
 
 def _cloud_eye(value: object) -> str:
@@ -130,8 +134,13 @@ class _RuleKeys(shape.Keys):
     """What every rule has."""
 
     name: kinds.Name = Field(description="the rule's name in records, metrics and explanations; once per target")
+
+
+class _MetricRuleKeys(_RuleKeys):
+    """What every rule has that looks at a metric."""
+
     metric: MetricField = Field(description="the metric: a Cloud Eye name such as ddm_cpu_util, or a mapping")
-    mode: RuleMode = Field(RuleMode.ENFORCE, description="enforce, or observe: computed and recorded without a say")
+    mode: RuleModeField = RuleMode.ENFORCE
     on_missing_metric: OnMissing | None = Field(
         None, description="instead of the target's: hold, ignore or out while the metric is missing"
     )
@@ -140,7 +149,7 @@ class _RuleKeys(shape.Keys):
     )
 
 
-class ThresholdKeys(_RuleKeys):
+class ThresholdKeys(_MetricRuleKeys):
     """Scales while a metric is beyond fixed values."""
 
     type: Literal["threshold"] = Field(description="threshold: steps at fixed values")
@@ -150,7 +159,7 @@ class ThresholdKeys(_RuleKeys):
     in_: tuple[InStep, ...] = Field((), alias="in", description="steps that remove nodes")
 
 
-class TargetTrackingKeys(_RuleKeys):
+class TargetTrackingKeys(_MetricRuleKeys):
     """Keeps a metric near a value, by proportion."""
 
     type: Literal["target_tracking"] = Field(description="target_tracking: proportional to a target value")
@@ -164,7 +173,55 @@ class TargetTrackingKeys(_RuleKeys):
     )
 
 
-RuleKeys = Annotated[ThresholdKeys | TargetTrackingKeys, Field(discriminator="type")]
+class WindowKeys(shape.Keys):
+    """A span of time: one that cron starts again and again, or one between two instants."""
+
+    cron: times.Cron | None = Field(
+        None,
+        description="when it opens: minute, hour, day of the month, month and weekday (0 and 7 are Sunday, or names)",
+    )
+    duration: kinds.Duration | None = Field(None, description="how long it stays open from each start, elapsed time")
+    timezone: times.TimeZone = Field("UTC", description="the time zone of cron, by its IANA name such as Europe/Berlin")
+    from_: times.Instant | None = Field(
+        None,
+        alias="from",
+        description="instead of cron and duration, with to: the instant when it opens, with its offset from UTC",
+    )
+    to: times.Instant | None = Field(None, description="the instant when it closes, with its offset from UTC")
+
+
+class ScheduleNodesKeys(shape.Keys):
+    """What a schedule asks for while it is open."""
+
+    min: kinds.Whole | None = Field(
+        None, description="a floor while open: out to so many nodes, and in to no fewer; min, max or both"
+    )
+    max: kinds.Whole | None = Field(
+        None, description="a cap while open: out to no more than so many nodes; it never scales in"
+    )
+
+
+_NO_METRIC = "a schedule looks at the time, not at a metric; take it out"
+_UNDER_NODES = "belongs under nodes, as in nodes: {min: 4}"
+
+
+class ScheduleKeys(WindowKeys, _RuleKeys):
+    """Keeps the number of nodes above a floor, below a cap, or both, at times that are known beforehand."""
+
+    refused: ClassVar[Mapping[str, str]] = {
+        "metric": _NO_METRIC,
+        "on_missing_metric": _NO_METRIC,
+        "max_metric_age": _NO_METRIC,
+        "min": _UNDER_NODES,
+        "max": _UNDER_NODES,
+    }
+
+    type: Literal["schedule"] = Field(description="schedule: a floor or a cap at set times")
+    mode: RuleModeField = RuleMode.ENFORCE
+    nodes: ScheduleNodesKeys = Field(description="how few nodes (min), or how many (max), while it is open")
+
+
+RuleKeys = Annotated[ThresholdKeys | TargetTrackingKeys | ScheduleKeys, Field(discriminator="type")]
 
 
 class NodesKeys(shape.Keys):
@@ -215,15 +272,28 @@ class DataNodeKeys(shape.Keys):
     )
 
 
+class BlackoutKeys(WindowKeys):
+    """When nothing may change."""
+
+    directions: tuple[Direction, ...] = Field(tuple(Direction), description="what it stops: out, in, or both")
+
+
+class BreakerKeys(shape.Keys):
+    """When to stop trying."""
+
+    failures: kinds.Whole = Field(
+        _BREAKER.failures, description="so many operations of one direction that fail in a row open the breaker"
+    )
+
+
 class GuardKeys(shape.Keys):
     """What may stop a change."""
 
-    refused: ClassVar[Mapping[str, str]] = {
-        "blackout": f"guards.blackout is {_NOT_YET}",
-        "breaker": f"guards.breaker is {_NOT_YET}",
-    }
-
     data_nodes: DataNodeKeys = Field(DataNodeKeys(), description="what is asked of the RDS instances behind the group")
+    blackout: tuple[BlackoutKeys, ...] = Field(
+        (), description="windows in which nothing is added or removed; a list replaces the one in defaults"
+    )
+    breaker: BreakerKeys = Field(BreakerKeys(), description="rests a direction whose operations keep failing")
 
 
 class DefaultKeys(shape.Keys):
@@ -306,8 +376,7 @@ class PolicyFileKeys(shape.Keys):
 
     refused: ClassVar[Mapping[str, str]] = {"fleet": f"fleet limits and budgets are {_NOT_YET}"}
     refused_types: ClassVar[Mapping[str, str]] = {
-        "schedule": f"schedule rules are {_NOT_YET}; allowed: threshold, target_tracking",
-        "forecast": f"forecast rules are {_NOT_YET}; allowed: threshold, target_tracking",
+        "forecast": f"forecast rules are {_NOT_YET}; allowed: threshold, target_tracking, schedule",
     }
 
     defaults: DefaultKeys = Field(

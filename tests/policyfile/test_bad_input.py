@@ -22,7 +22,7 @@ IN_A_TARGET = {
         "nodes2: {}\nguards: {zzz: 1}",
         (
             "5:5: targets.orders.nodes2: is not a key here, did you mean nodes?; allowed: mode, interval, nodes, rules, cooldown, scale_in_stabilization, limits, on_missing_metric, max_metric_age, warm_up, guards, flavor_id, zones, subnet_id, auto_pay, instance_id, group_id",
-            "6:14: targets.orders.guards.zzz: is not a key here; allowed: data_nodes",
+            "6:14: targets.orders.guards.zzz: is not a key here; allowed: data_nodes, blackout, breaker",
         ),
     ),
     "a bare number is no duration": (
@@ -109,6 +109,14 @@ IN_A_TARGET = {
             "5:19: targets.orders.limits.add: 0 is not allowed; it must be a whole number, 1 or more, or a share such as 50%",
         ),
     ),
+    "limits that would never let anything be added, or done, or removed": (
+        "limits: {added_per_day: 0, actions_per_day: 0, remove: 0}",
+        (
+            "5:29: targets.orders.limits.added_per_day: 0 is not allowed; it must be a whole number, 1 or more",
+            "5:49: targets.orders.limits.actions_per_day: 0 is not allowed; it must be a whole number, 1 or more",
+            "5:60: targets.orders.limits.remove: 0 is not allowed; it must be a whole number, 1 or more, or a share such as 50%",
+        ),
+    ),
     "limits below nothing": (
         "limits: {remove: -1}",
         (
@@ -139,16 +147,6 @@ IN_A_TARGET = {
         "limits: {nodes: 200}",
         ("5:14: targets.orders.limits.nodes: is not a key here; allowed: add, remove, added_per_day, actions_per_day",),
     ),
-    "blackouts are refused by name": (
-        "guards: {blackout: []}",
-        (
-            "5:14: targets.orders.guards.blackout: guards.blackout is not in this version of the autoscaler; take it out",
-        ),
-    ),
-    "the breaker is refused by name": (
-        "guards: {breaker: {failures: 3}}",
-        ("5:14: targets.orders.guards.breaker: guards.breaker is not in this version of the autoscaler; take it out",),
-    ),
     "the bottleneck guard is refused by name": (
         "guards: {data_nodes: {max_cpu: 85}}",
         (
@@ -178,19 +176,13 @@ IN_A_TARGET = {
     "a rule of an unknown type": (
         "rules: [{name: cpu, type: thresold}]",
         (
-            "5:31: targets.orders.rules[0].type: 'thresold' is not a type, did you mean threshold?; allowed: threshold, target_tracking",
-        ),
-    ),
-    "schedule rules are refused by name": (
-        "rules: [{name: day, type: schedule, cron: '0 8 * * *'}]",
-        (
-            "5:31: targets.orders.rules[0].type: schedule rules are not in this version of the autoscaler; take it out; allowed: threshold, target_tracking",
+            "5:31: targets.orders.rules[0].type: 'thresold' is not a type, did you mean threshold?; allowed: threshold, target_tracking, schedule",
         ),
     ),
     "forecast rules are refused by name": (
         "rules: [{name: day, type: forecast, metric: ddm_cpu_util}]",
         (
-            "5:31: targets.orders.rules[0].type: forecast rules are not in this version of the autoscaler; take it out; allowed: threshold, target_tracking",
+            "5:31: targets.orders.rules[0].type: forecast rules are not in this version of the autoscaler; take it out; allowed: threshold, target_tracking, schedule",
         ),
     ),
     "a rule without a name": (
@@ -441,6 +433,225 @@ IN_A_TARGET = {
     ),
 }
 
+SCHEDULE = "rules: [{name: s, type: schedule, %s}]"
+
+IN_A_SCHEDULE = {
+    "a cron expression of four fields": (
+        "cron: '0 8 * *', duration: 1h, nodes: {min: 4}",
+        (
+            "5:45: targets.orders.rules[0].cron: '0 8 * *' has 4 fields; a cron expression has five: minute, hour, day of the month, month and weekday, such as '0 8 * * mon-fri'",
+        ),
+    ),
+    "a cron expression with seconds": (
+        "cron: '0 0 8 * * *', duration: 1h, nodes: {min: 4}",
+        (
+            "5:45: targets.orders.rules[0].cron: '0 0 8 * * *' has 6 fields; a cron expression has five: minute, hour, day of the month, month and weekday, such as '0 8 * * mon-fri'",
+        ),
+    ),
+    "a nickname of cron": (
+        "cron: '@daily', duration: 1h, nodes: {min: 4}",
+        (
+            "5:45: targets.orders.rules[0].cron: '@daily' has 1 field; a cron expression has five: minute, hour, day of the month, month and weekday, such as '0 8 * * mon-fri'",
+        ),
+    ),
+    "a cron expression that is a number, and a duration that is one": (
+        "cron: 5, duration: 5, nodes: {min: 4}",
+        (
+            "5:45: targets.orders.rules[0].cron: 5 is no cron expression; write a text of five fields such as '0 8 * * mon-fri'",
+            "5:58: targets.orders.rules[0].duration: 5 is no duration; write one as 90s, 5m, 2h, 21d or 1h30m",
+        ),
+    ),
+    "every wrong field of a cron expression": (
+        "cron: '60 a ? 13 8', duration: 1h, nodes: {min: 4}",
+        (
+            "5:45: targets.orders.rules[0].cron: '60' cannot be the minute; it is 0 to 59; and 'a' cannot be the hour; it is 0 to 23; and '?' cannot be the day of the month; it is 1 to 31, or L for the last; and '13' cannot be the month; it is 1 to 12, or jan to dec; and '8' cannot be the weekday; it is 0 to 7 (0 and 7 are Sunday), or sun to sat",
+        ),
+    ),
+    "a cron step of nothing": (
+        "cron: '*/0 8 * * *', duration: 1h, nodes: {min: 4}",
+        ("5:45: targets.orders.rules[0].cron: '*/0' cannot be the minute; it is 0 to 59",),
+    ),
+    "a cron number of more digits than anybody reads": (
+        f"cron: '0 {'9' * 5000} * * *', duration: 1h, nodes: {{min: 4}}",
+        (
+            f"5:45: targets.orders.rules[0].cron: '0 {'9' * 37}… is no cron expression; write a text of five fields such as '0 8 * * mon-fri'",
+        ),
+    ),
+    "a cron range of hours that goes down": (
+        "cron: '0 22-6 * * *', duration: 1h, nodes: {min: 4}",
+        (
+            "5:45: targets.orders.rules[0].cron: '22-6' cannot be the hour; it is 0 to 23, and a range goes upwards: in place of 22-6 write 22-23,0-6, of fri-mon write fri-sat,sun-mon",
+        ),
+    ),
+    "a cron range of weekdays that goes down": (
+        "cron: '0 8 * * mon-sun', duration: 1h, nodes: {min: 4}",
+        (
+            "5:45: targets.orders.rules[0].cron: 'mon-sun' cannot be the weekday; it is 0 to 7 (0 and 7 are Sunday), or sun to sat, and a range goes upwards: in place of 22-6 write 22-23,0-6, of fri-mon write fri-sat,sun-mon",
+        ),
+    ),
+    "a day that no month has": (
+        "cron: '0 8 30 2 *', duration: 1h, nodes: {min: 4}",
+        (
+            "5:45: targets.orders.rules[0].cron: '0 8 30 2 *' never comes: none of its months has such a day; write another day",
+        ),
+    ),
+    "a time zone that is misspelt": (
+        "cron: '0 8 * * *', duration: 1h, timezone: Europe/Berln, nodes: {min: 4}",
+        ("5:82: targets.orders.rules[0].timezone: 'Europe/Berln' is not a time zone, did you mean Europe/Berlin?",),
+    ),
+    "an offset is no time zone": (
+        "cron: '0 8 * * *', duration: 1h, timezone: '+01:00', nodes: {min: 4}",
+        (
+            "5:82: targets.orders.rules[0].timezone: '+01:00' is not a time zone; write a name such as UTC or Europe/Berlin",
+        ),
+    ),
+    "what the machine is set to is no time zone": (
+        "cron: '0 8 * * *', duration: 1h, timezone: localtime, nodes: {min: 4}",
+        (
+            "5:82: targets.orders.rules[0].timezone: 'localtime' is not a time zone; write a name such as UTC or Europe/Berlin",
+        ),
+    ),
+    "a duration of nothing": (
+        "cron: '0 8 * * *', duration: 0s, nodes: {min: 4}",
+        ("5:68: targets.orders.rules[0].duration: 0s is not allowed; a window stays open for 1s to 366d",),
+    ),
+    "a duration of more than a year": (
+        "cron: '0 8 * * *', duration: 367d, nodes: {min: 4}",
+        ("5:68: targets.orders.rules[0].duration: 367d is not allowed; a window stays open for 1s to 366d",),
+    ),
+    "cron without a duration": (
+        "cron: '0 8 * * *', nodes: {min: 4}",
+        ("5:13: targets.orders.rules[0].duration: is missing; say how long the window stays open, such as 10h",),
+    ),
+    "a duration without cron": (
+        "duration: 1h, nodes: {min: 4}",
+        ("5:13: targets.orders.rules[0].cron: is missing; say when the window opens, such as '0 8 * * mon-fri'",),
+    ),
+    "null is as good as left out": (
+        "cron: null, duration: 1h, nodes: {min: 4}",
+        ("5:45: targets.orders.rules[0].cron: is missing; say when the window opens, such as '0 8 * * mon-fri'",),
+    ),
+    "a schedule without a time": (
+        "nodes: {min: 4}",
+        (
+            "5:13: targets.orders.rules[0]: has no time; give it cron and duration, such as '0 8 * * mon-fri' and 10h, or from and to",
+        ),
+    ),
+    "both kinds of time": (
+        "cron: '0 8 * * *', duration: 1h, from: 2026-12-24T08:00:00Z, to: 2026-12-24T18:00:00Z, nodes: {min: 4}",
+        (
+            "5:78: targets.orders.rules[0].from: a window has cron and duration, or from and to, not both; take one pair out",
+        ),
+    ),
+    "an end of nothing": (
+        "from: 2026-12-24T08:00:00Z, nodes: {min: 4}",
+        ("5:13: targets.orders.rules[0].to: is missing; say when the window closes, such as 2026-12-24T18:00:00Z",),
+    ),
+    "a beginning of nothing": (
+        "to: 2026-12-24T08:00:00Z, nodes: {min: 4}",
+        ("5:13: targets.orders.rules[0].from: is missing; say when the window opens, such as 2026-12-24T08:00:00Z",),
+    ),
+    "instants without an offset": (
+        "from: 2026-12-24T08:00, to: 2026-12-25, nodes: {min: 4}",
+        (
+            "5:45: targets.orders.rules[0].from: '2026-12-24T08:00' has no offset from UTC; write it as 2026-12-24T08:00:00Z or 2026-12-24T08:00:00+01:00",
+            "5:67: targets.orders.rules[0].to: '2026-12-25' has no offset from UTC; write it as 2026-12-24T08:00:00Z or 2026-12-24T08:00:00+01:00",
+        ),
+    ),
+    "an instant of another form, and one that no calendar has": (
+        "from: 2026-12-24 08:00:00Z, to: 2026-02-30T08:00:00Z, nodes: {min: 4}",
+        (
+            "5:45: targets.orders.rules[0].from: '2026-12-24 08:00:00Z' is no instant; write one as 2026-12-24T08:00:00Z or 2026-12-24T08:00:00+01:00",
+            "5:71: targets.orders.rules[0].to: '2026-02-30T08:00:00Z' is no instant; write one as 2026-12-24T08:00:00Z or 2026-12-24T08:00:00+01:00",
+        ),
+    ),
+    "an instant before all time": (
+        "from: 0001-01-01T00:00:00+01:00, to: 2026-12-24T08:00:00Z, nodes: {min: 4}",
+        (
+            "5:45: targets.orders.rules[0].from: '0001-01-01T00:00:00+01:00' is no instant; write one as 2026-12-24T08:00:00Z or 2026-12-24T08:00:00+01:00",
+        ),
+    ),
+    "an end at the beginning, whatever the offsets": (
+        "from: 2026-12-24T08:00:00Z, to: 2026-12-24T09:00:00+01:00, nodes: {min: 4}",
+        ("5:71: targets.orders.rules[0].to: is not after from, so the window never opens; write a later instant",),
+    ),
+    "a time zone beside instants": (
+        "from: 2026-12-24T08:00:00Z, to: 2026-12-25T08:00:00Z, timezone: Europe/Berlin, nodes: {min: 4}",
+        (
+            "5:103: targets.orders.rules[0].timezone: belongs to cron; from and to have their own offset, so take it out",
+        ),
+    ),
+    "a schedule without nodes": (
+        "cron: '0 8 * * *', duration: 1h",
+        (
+            "5:13: targets.orders.rules[0].nodes: is missing; it says: how few nodes (min), or how many (max), while it is open",
+        ),
+    ),
+    "a schedule with neither min nor max": (
+        "cron: '0 8 * * *', duration: 1h, nodes: {}",
+        (
+            "5:79: targets.orders.rules[0].nodes: has neither min nor max; say how few nodes while it is open, how many, or both",
+        ),
+    ),
+    "a floor of nothing": (
+        "cron: '0 8 * * *', duration: 1h, nodes: {min: 0}",
+        ("5:85: targets.orders.rules[0].nodes.min: 0 is not allowed; it must be a whole number, 1 or more",),
+    ),
+    "a floor above its own cap": (
+        "cron: '0 8 * * *', duration: 1h, nodes: {min: 5, max: 4}",
+        ("5:85: targets.orders.rules[0].nodes.min: the floor 5 is above the cap 4; lower min or raise max",),
+    ),
+    "a floor beyond what an instance can have": (
+        "cron: '0 8 * * *', duration: 1h, nodes: {min: 33}",
+        ("5:85: targets.orders.rules[0].nodes.min: min 33 can never be; an instance has at most 32 nodes",),
+    ),
+    "what a metric rule has, and a floor out of place": (
+        "cron: '0 8 * * *', duration: 1h, metric: ddm_cpu_util, min: 4, on_missing_metric: hold",
+        (
+            "5:13: targets.orders.rules[0].nodes: is missing; it says: how few nodes (min), or how many (max), while it is open",
+            "5:72: targets.orders.rules[0].metric: a schedule looks at the time, not at a metric; take it out",
+            "5:94: targets.orders.rules[0].min: belongs under nodes, as in nodes: {min: 4}",
+            "5:102: targets.orders.rules[0].on_missing_metric: a schedule looks at the time, not at a metric; take it out",
+        ),
+    ),
+}
+
+IN_GUARDS = {
+    "a blackout that is no list": (
+        "blackout: {cron: '0 2 * * sun', duration: 3h}",
+        ("5:24: targets.orders.guards.blackout: a mapping is not allowed; it must be a list",),
+    ),
+    "a blackout in no time, and one in no direction": (
+        "blackout: [{}, {cron: '0 2 * * sun', duration: 3h, directions: []}]",
+        (
+            "5:25: targets.orders.guards.blackout[0]: has no time; give it cron and duration, such as '0 8 * * mon-fri' and 10h, or from and to",
+            "5:77: targets.orders.guards.blackout[1].directions: is empty, so it stops nothing; write out, in, or both",
+        ),
+    ),
+    "a direction that there is not": (
+        "blackout: [{cron: '0 2 * * sun', duration: 3h, directions: [up, in]}]",
+        ("5:74: targets.orders.guards.blackout[0].directions[0]: 'up' is not allowed; allowed: out, in",),
+    ),
+    "directions as one word": (
+        "blackout: [{cron: '0 2 * * sun', duration: 3h, directions: in}]",
+        ("5:73: targets.orders.guards.blackout[0].directions: 'in' is not allowed; it must be a list",),
+    ),
+    "a blackout that never opens": (
+        "blackout: [{from: 2026-12-24T08:00:00Z, to: 2026-12-24T08:00:00Z}]",
+        (
+            "5:58: targets.orders.guards.blackout[0].to: is not after from, so the window never opens; write a later instant",
+        ),
+    ),
+    "a breaker that opens at once": (
+        "breaker: {failures: 0}",
+        ("5:34: targets.orders.guards.breaker.failures: 0 is not allowed; it must be a whole number, 1 or more",),
+    ),
+    "a breaker as a number": (
+        "breaker: 3",
+        ("5:23: targets.orders.guards.breaker: 3 is not allowed; it must be a mapping of keys",),
+    ),
+}
+
 IN_A_FILE = {
     "no targets": (
         "defaults: {}\n",
@@ -586,6 +797,24 @@ def under_target(text: str) -> str:
 @pytest.mark.parametrize(("text", "expected"), IN_A_TARGET.values(), ids=IN_A_TARGET)
 def test_a_mistake_in_a_target_is_told_with_its_place_and_what_is_allowed(text, expected):
     assert told(under_target(text)) == list(expected)
+
+
+@pytest.mark.parametrize(("text", "expected"), IN_A_SCHEDULE.values(), ids=IN_A_SCHEDULE)
+def test_a_mistake_in_a_schedule_is_told_with_its_place_and_what_is_allowed(text, expected):
+    assert told(under_target(SCHEDULE % text)) == list(expected)
+
+
+@pytest.mark.parametrize(
+    "zone", ["America", "America/", "../etc/passwd", "/etc/localtime", "right/UTC", "posix/UTC", ""]
+)
+def test_what_the_host_s_database_has_besides_zones_is_no_time_zone(zone):
+    (line,) = told(under_target(SCHEDULE % f"cron: '0 8 * * *', duration: 1h, timezone: '{zone}', nodes: {{min: 4}}"))
+    assert f"'{zone}' is not a time zone" in line
+
+
+@pytest.mark.parametrize(("text", "expected"), IN_GUARDS.values(), ids=IN_GUARDS)
+def test_a_mistake_in_the_guards_is_told_with_its_place_and_what_is_allowed(text, expected):
+    assert told(under_target(f"guards: {{{text}}}")) == list(expected)
 
 
 @pytest.mark.parametrize(("text", "expected"), IN_A_FILE.values(), ids=IN_A_FILE)

@@ -1,12 +1,13 @@
 """What a policy file may hold, and what becomes of it."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
 from autoscaler import errors, policyfile
 from autoscaler.core import policy as core
+from autoscaler.core import window
 from autoscaler.core.target import Mode
 
 MINUTE = timedelta(minutes=1)
@@ -30,6 +31,8 @@ def test_what_is_left_out_has_the_documented_default():
     assert policy.warm_up == 5 * MINUTE
     assert policy.limits == core.Limits()
     assert policy.check_data_nodes
+    assert policy.blackouts == ()
+    assert policy.breaker == core.Breaker(failures=3)
     assert policy.place == "p.yaml:2"
 
 
@@ -124,6 +127,65 @@ def test_lists_replace_those_of_defaults():
     orders, other = policyfile.parse(FULL, "p.yaml")
     assert [rule.name for rule in orders.rules] == ["cpu", "tracking"]
     assert [rule.name for rule in other.rules] == ["d"]
+
+
+SCHEDULES = """
+targets:
+  orders:
+    instance_id: i
+    nodes: {min: 2, max: 16}
+    rules:
+      - name: office hours
+        type: schedule
+        cron: " 0 8 *  * MON-fri"
+        duration: 10h
+        timezone: Europe/Berlin
+        nodes: {min: 4}
+      - {name: night, type: schedule, cron: "30 22 * * 0,7", duration: 1h30m, nodes: {min: 1, max: 3}, mode: observe}
+      - {name: once, type: schedule, from: 2026-12-24T08:00+01:00, to: "2026-12-26T08:00:30Z", nodes: {max: 6}}
+    guards:
+      blackout:
+        - {cron: "0 2 * * sun", duration: 3h, timezone: UTC}
+        - {from: 2026-12-24T00:00:00Z, to: 2026-12-27T00:00:00Z, directions: [in, in]}
+      breaker: {failures: 5}
+"""
+
+
+def test_schedules_are_windows_with_a_floor_or_a_cap():
+    office = window.CronWindow("0 8 * * MON-fri", timedelta(hours=10), "Europe/Berlin")
+    night = window.CronWindow("30 22 * * 0,7", timedelta(minutes=90), "UTC")
+    once = window.DateWindow(
+        datetime(2026, 12, 24, 7, tzinfo=UTC), datetime(2026, 12, 26, 8, second=30, minute=0, tzinfo=UTC)
+    )
+    assert one(SCHEDULES).rules == (
+        core.ScheduleRule("office hours", office, min=4),
+        core.ScheduleRule("night", night, min=1, max=3, mode=Mode.OBSERVE),
+        core.ScheduleRule("once", once, max=6),
+    )
+
+
+def test_blackouts_are_windows_that_stop_both_directions_unless_they_name_one():
+    sundays = window.CronWindow("0 2 * * sun", timedelta(hours=3), "UTC")
+    feast = window.DateWindow(datetime(2026, 12, 24, tzinfo=UTC), datetime(2026, 12, 27, tzinfo=UTC))
+    policy = one(SCHEDULES)
+    assert policy.blackouts == (
+        core.Blackout(sundays, frozenset({core.Direction.OUT, core.Direction.IN})),
+        core.Blackout(feast, frozenset({core.Direction.IN})),
+    )
+    assert policy.breaker == core.Breaker(failures=5)
+
+
+def test_guards_merge_over_defaults_and_their_blackouts_are_replaced():
+    text = """
+defaults:
+  guards: {data_nodes: {available: false}, blackout: [{cron: "0 2 * * *", duration: 1h}], breaker: {failures: 2}}
+targets:
+  a: {instance_id: i, nodes: {min: 1, max: 2}, guards: {blackout: []}}
+  b: {instance_id: j, nodes: {min: 1, max: 2}, guards: {breaker: {failures: 4}}}
+"""
+    a, b = policyfile.parse(text, "p.yaml")
+    assert (a.check_data_nodes, len(a.blackouts), a.breaker.failures) == (False, 0, 2)
+    assert (b.check_data_nodes, len(b.blackouts), b.breaker.failures) == (False, 1, 4)
 
 
 RULE = "targets: {{a: {{instance_id: i, nodes: {{min: 1, max: 2}}, rules: [{{name: r, metric: ddm_cpu_util, {}}}]}}}}"

@@ -52,10 +52,8 @@ def test_the_shipped_files_obey_the_schema_that_their_first_line_names(file, kin
 
 LATER = {
     "fleet": "fleet: {}\ntargets: {}",
-    "blackout": "targets: {a: {instance_id: i, guards: {blackout: []}}}",
-    "breaker": "targets: {a: {instance_id: i, guards: {breaker: {}}}}",
     "max_cpu": "targets: {a: {instance_id: i, guards: {data_nodes: {max_cpu: 1}}}}",
-    "schedule": "targets: {a: {instance_id: i, rules: [{name: a, type: schedule}]}}",
+    "forecast": "targets: {a: {instance_id: i, rules: [{name: a, type: forecast}]}}",
     "query": "targets: {a: {instance_id: i, rules: [{name: a, type: target_tracking, metric: {query: up}}]}}",
 }
 
@@ -109,7 +107,42 @@ trackings = st.fixed_dictionaries(
     {"type": st.just("target_tracking"), "metric": metrics, "target": st.sampled_from([1, 0.5])},
     optional={"tolerance": st.sampled_from(["0%", "10%", "12.5%"]), "over": st.just("5m"), **common},
 )
-rules = st.lists(st.one_of(thresholds, trackings), max_size=3).map(
+windows_of_time = st.one_of(
+    st.fixed_dictionaries(
+        {
+            "cron": st.sampled_from(["0 8 * * mon-fri", "*/30 2 1,15 * *", "59 23 L jan-mar 0,7"]),
+            "duration": st.sampled_from(["90s", "10h", "1d"]),
+        },
+        optional={"timezone": st.sampled_from(["UTC", "Europe/Berlin", "Asia/Kolkata"])},
+    ),
+    st.just({"from": "2026-12-24T08:00:00+01:00", "to": "2026-12-26T08:00Z"}),
+)
+schedules = st.builds(
+    lambda rule, window: {**rule, **window},
+    st.fixed_dictionaries(
+        {
+            "type": st.just("schedule"),
+            "nodes": st.sampled_from([{"min": 4}, {"max": 6}, {"min": 4, "max": 4}, {"min": 32, "max": 50}]),
+        },
+        optional={"mode": common["mode"]},
+    ),
+    windows_of_time,
+)
+directions = st.lists(st.sampled_from(["out", "in"]), min_size=1, max_size=2)
+blackouts = st.builds(
+    lambda window, stops: {**window, **stops},
+    windows_of_time,
+    st.fixed_dictionaries({}, optional={"directions": directions}),
+)
+guards = st.fixed_dictionaries(
+    {},
+    optional={
+        "data_nodes": st.just({"available": False}),
+        "blackout": st.lists(blackouts, max_size=2),
+        "breaker": st.fixed_dictionaries({}, optional={"failures": st.integers(1, 9)}),
+    },
+)
+rules = st.lists(st.one_of(thresholds, trackings, schedules), max_size=3).map(
     lambda found: [{"name": f"rule {index}", **rule} for index, rule in enumerate(found)]
 )
 targets = st.fixed_dictionaries(
@@ -130,7 +163,7 @@ targets = st.fixed_dictionaries(
         "on_missing_metric": missing,
         "max_metric_age": st.sampled_from(["10m", "1h"]),
         "warm_up": durations,
-        "guards": st.just({"data_nodes": {"available": False}}),
+        "guards": guards,
     },
 )
 
