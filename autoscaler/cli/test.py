@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
 
 def check_policies(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Files of policy tests.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Files of policy tests.")],
     junit_file: Annotated[
         Path | None, typer.Option("--junit", metavar="FILE", help="Also write the results there, as JUnit XML.")
     ] = None,

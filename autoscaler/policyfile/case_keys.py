@@ -75,6 +75,12 @@ def _integer(value: object) -> int:
     return value
 
 
+def _name(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"{quantities.shown(value)} is no name; write what the test shows, in a few words")
+    return " ".join(value.split())
+
+
 def _values(value: object) -> series.Values:
     """Values as text; a lone number needs no quotes."""
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
@@ -226,7 +232,7 @@ class ExpectKeys(shape.Keys):
 class CaseKeys(shape.Keys):
     """One test."""
 
-    name: kinds.Name | None = None
+    name: Annotated[str, PlainValidator(_name)] | None = None
     policies: str | dict[str, Any] | None = None
     target: str | None = None
     mode: CaseMode | None = None

@@ -33,8 +33,15 @@ def load(paths: Iterable[Path]) -> tuple[Case, ...]:
         except errors.BadConfig as bad:
             problems += bad.problems
     if problems:
-        raise errors.BadConfig(list(dict.fromkeys(problems)))
+        raise errors.BadConfig(_in_order(problems))
     return tuple(found)
+
+
+def _in_order(problems: Iterable[errors.Problem]) -> list[errors.Problem]:
+    """By place, files in the order in which they were read; each once."""
+    unique = list(dict.fromkeys(problems))
+    files = {file: index for index, file in enumerate(dict.fromkeys(problem.file for problem in unique))}
+    return sorted(unique, key=lambda problem: (files[problem.file], problem))
 
 
 class _Shelf:

@@ -64,7 +64,10 @@ def of(case: Case) -> Result:
 
 def _mapping(path: str, expected: Mapping[str, Any], got: Mapping[str, Any]) -> Iterator[Difference]:
     for key, value in expected.items():
-        yield from _value(node.join(path, key), value, got.get(key))
+        if key in got:
+            yield from _value(node.join(path, key), value, got[key])
+        elif value:  # what a record leaves out is empty, or none
+            yield Difference(node.join(path, key), value, None)
 
 
 def _value(path: str, expected: Any, got: Any) -> Iterator[Difference]:
@@ -86,9 +89,8 @@ def _items(path: str, expected: Sequence[Any], got: Sequence[Any]) -> Iterator[D
 
 
 def _same(expected: Any, got: Any) -> bool:
-    """A key that the record leaves out is as good as an empty one."""
-    if got is None:
-        return expected is None or expected is False or expected in ("", [], {})
-    if isinstance(got, float) and isinstance(expected, int | Decimal) and not isinstance(expected, bool):
-        return abs(Decimal(expected) - Decimal(str(got))) <= _CLOSE * max(1, abs(Decimal(expected)))
+    """Values as decimals, everything else as it is."""
+    if isinstance(got, float) and isinstance(expected, int | Decimal):
+        wanted = Decimal(expected)
+        return abs(wanted - Decimal(str(got))) <= _CLOSE * max(Decimal(1), abs(wanted))
     return bool(expected == got)
