@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,8 +31,8 @@ class Configuration:
     warnings: tuple[str, ...]
 
 
-def validate(config: Path, environ: Mapping[str, str]) -> Configuration:
-    """Read the settings and all policies.
+def validate(config: Path, environ: Mapping[str, str], now: datetime) -> Configuration:
+    """Read the settings and all policies; what will look odd is told as of `now`.
 
     Raises:
         BadConfig: with all that is wrong in the settings and in the policies.
@@ -45,7 +46,7 @@ def validate(config: Path, environ: Mapping[str, str]) -> Configuration:
     policies = _policies(config, settings.outline(config, environ), problems)
     if problems or found is None:
         raise errors.BadConfig(problems)
-    return Configuration(found, policies, (*found.warnings, *policyfile.warnings(policies)))
+    return Configuration(found, policies, (*found.warnings, *policyfile.warnings(policies, now)))
 
 
 def _policies(config: Path, outline: settings.Outline, problems: list[errors.Problem]) -> tuple[Policy, ...]:
@@ -87,7 +88,7 @@ def check(
     Exits 2 where the configuration is wrong, 1 where the cloud would stop a scale-out or cannot be asked.
     """
     its_clock = clock.from_environment(os.environ, clock.SystemClock())
-    configuration = validate(config, os.environ)
+    configuration = validate(config, os.environ, its_clock.now())
     findings = _live(configuration, its_clock) if live else []
     if output is Format.JSON:
         more = {"live": [finding.as_json() for finding in findings]} if live else {}

@@ -25,7 +25,7 @@ def run(
     SIGTERM and SIGINT stop it after what is under way is finished or written down.
     """
     its_clock = clock.from_environment(os.environ, clock.SystemClock())
-    configuration = check.validate(config, os.environ)
+    configuration = check.validate(config, os.environ, its_clock.now())
     settings = configuration.settings
     logs.configure(level=settings.log_level.value, style=settings.log_format.value, secrets=daemon.secrets_of(settings))
     for warning in configuration.warnings:

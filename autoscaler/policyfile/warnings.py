@@ -1,21 +1,22 @@
 """What is allowed in a policy and yet perhaps not meant."""
 
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from autoscaler.core.policy import Policy
 from autoscaler.core.target import MAX_NODES_PER_INSTANCE, Mode
+from autoscaler.policyfile import window_warnings
 from autoscaler.yamlfile import quantities
 
 LONG_COOLDOWN = timedelta(hours=24)
 
 
-def warnings(policies: Iterable[Policy]) -> tuple[str, ...]:
-    """One sentence for each thing that looks odd, with its place."""
-    return tuple(f"{policy.place}: targets.{policy.name}: {what}" for policy in policies for what in _odd(policy))
+def warnings(policies: Iterable[Policy], now: datetime) -> tuple[str, ...]:
+    """One sentence for each thing that looks odd, with its place; schedules are looked at from `now` on."""
+    return tuple(f"{policy.place}: targets.{policy.name}: {what}" for policy in policies for what in _odd(policy, now))
 
 
-def _odd(policy: Policy) -> Iterator[str]:
+def _odd(policy: Policy, now: datetime) -> Iterator[str]:
     if policy.mode is Mode.OFF:
         yield "mode off: it is neither polled nor recorded"
     if not policy.rules:
@@ -25,6 +26,7 @@ def _odd(policy: Policy) -> Iterator[str]:
     if policy.bounds.max > MAX_NODES_PER_INSTANCE:
         yield f"max {policy.bounds.max} is beyond the {MAX_NODES_PER_INSTANCE} nodes that an instance can have"
     yield from _cooldowns(policy)
+    yield from window_warnings.odd(policy, now)
 
 
 def _cooldowns(policy: Policy) -> Iterator[str]:

@@ -253,7 +253,7 @@ def test_what_is_odd_is_a_warning():
 targets:
   a: {instance_id: i, nodes: {min: 1, max: 40}, mode: off, cooldown: {in: 2d}}
 """
-    assert policyfile.warnings(policyfile.parse(text, "p.yaml")) == (
+    assert policyfile.warnings(policyfile.parse(text, "p.yaml"), datetime(2026, 11, 23, tzinfo=UTC)) == (
         "p.yaml:3: targets.a: mode off: it is neither polled nor recorded",
         "p.yaml:3: targets.a: it has no rules, so only its bounds are kept",
         "p.yaml:3: targets.a: max 40 is beyond the 32 nodes that an instance can have",
