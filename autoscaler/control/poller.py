@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from autoscaler.control import group_watch
 from autoscaler.control.memory import Memory
 from autoscaler.control.windows import Want, Windows
-from autoscaler.core import sample
+from autoscaler.core import history, sample
 from autoscaler.core.checks import Job
 from autoscaler.core.history import DAY
 from autoscaler.core.observation import Observation
@@ -138,10 +138,15 @@ class Poller:
         )
 
     async def operations(self, instance: InstanceKey, policy: Policy, now: datetime) -> tuple[Operation, ...]:
-        """The operations that may matter now: those of a day, or of the longest cooldown."""
+        """The operations that may matter now: of a day, of the longest cooldown, and a breaker's failures."""
         cooldown = policy.cooldown
-        longest = max(DAY, cooldown.out, cooldown.in_, cooldown.failed)
-        return await self._store.operations(instance, since=now - longest - timedelta(hours=1))
+        since = now - max(DAY, cooldown.out, cooldown.in_, cooldown.failed) - timedelta(hours=1)
+        operations = await self._store.operations(instance, since=since)
+        mine = [op for op in operations if op.target == policy.name]
+        back_to = history.breaker_looks_back_to(mine, now)
+        if back_to is None or back_to >= since:
+            return operations
+        return await self._store.operations(instance, since=back_to)
 
 
 class _JobList:

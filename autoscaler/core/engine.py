@@ -6,23 +6,28 @@ rules ──> combine ──> stabilize ──> limits ──> bounds ──> gu
 from autoscaler.core import guard, recommend, stages
 from autoscaler.core.decision import Decision, NodeCounts, Reason, StageRecord, Verdict
 from autoscaler.core.guard import Case
-from autoscaler.core.observation import Observation
-from autoscaler.core.policy import Direction, MetricRule, Policy, TargetTrackingRule
+from autoscaler.core.observation import Observation, Override
+from autoscaler.core.policy import Direction, Policy, Rule, ScheduleRule, TargetTrackingRule
 from autoscaler.core.recommend import Recommendation, Wanted
-from autoscaler.core.rules import target_tracking, threshold, view
+from autoscaler.core.rules import schedule, target_tracking, threshold, view
 from autoscaler.core.stages import Flow
+
+OVERRIDE = "override"
+"""What the combine stage names where somebody set the number by hand."""
 
 
 def decide(policy: Policy, observation: Observation) -> Decision:
     """The one decision that this policy makes of this observation; never raises, whatever the numbers."""
-    recommendations = tuple(_recommend(rule, observation) for rule in policy.metric_rules)
+    recommendations = tuple(_recommend(rule, observation) for rule in policy.rules)
     flow = _combine_and_stabilize(policy, observation, recommendations)
     flow = stages.limited(flow, policy, observation)
     flow = stages.bounded(flow, policy, observation)
     return _guarded(policy, observation, recommendations, flow)
 
 
-def _recommend(rule: MetricRule, observation: Observation) -> Recommendation:
+def _recommend(rule: Rule, observation: Observation) -> Recommendation:
+    if isinstance(rule, ScheduleRule):
+        return view.marked(rule, schedule.recommend(rule, observation), 0)
     seen = view.of(rule, observation)
     why = view.missing(rule, seen)
     if why is not None:
@@ -37,10 +42,13 @@ def _recommend(rule: MetricRule, observation: Observation) -> Recommendation:
 def _combine_and_stabilize(
     policy: Policy, observation: Observation, recommendations: tuple[Recommendation, ...]
 ) -> Flow:
-    """The first two stages; below min and above max go their own way through them."""
+    """The first two stages; an override, below min and above max go their own way through them."""
     snapshot, now = observation.snapshot, observation.now
     wanted = recommend.combine(recommendations, snapshot.ready)
     flow = _of_rules(policy, snapshot.current, snapshot.current + wanted.wants - snapshot.ready, wanted)
+    flow = stages.floored(flow, schedule.floor(policy, now), policy.cooldown.out) if policy.schedules else flow
+    if observation.override is not None:
+        return _overridden(policy, flow, observation.override)
     if flow.current < policy.bounds.min:
         return _below_min(policy, observation)
     calm = stages.stabilized(flow.desired, flow.current, observation.wishes, now, policy.scale_in_stabilization)
@@ -62,9 +70,17 @@ def _two_stages(flow: Flow, calm: int) -> Flow:
     return combined.after("stabilize", calm, stop=Reason.STABILIZING)
 
 
+def _overridden(policy: Policy, rules: Flow, override: Override) -> Flow:
+    """To the number that somebody set, inside min and max, past all that rules, limits and cooldowns say."""
+    nodes = min(max(override.nodes, policy.bounds.min), policy.bounds.max)
+    reason = Reason.WITHIN_BOUNDS if nodes == rules.current else Reason.OVERRIDE
+    flow = Flow(rules.current, nodes, reason, OVERRIDE, forced=True, rules_desired=rules.desired)
+    return _two_stages(flow, nodes)
+
+
 def _below_min(policy: Policy, observation: Observation) -> Flow:
     """Out to exactly min, also without data, past limits and cooldown."""
-    flow = Flow(observation.snapshot.current, policy.bounds.min, Reason.BELOW_MIN, "min", unlimited=True)
+    flow = Flow(observation.snapshot.current, policy.bounds.min, Reason.BELOW_MIN, "min", forced=True)
     return _two_stages(flow, policy.bounds.min)
 
 
@@ -106,11 +122,20 @@ def _guarded(
             StageRecord("guards", end, next(iter(vetoes), Reason.WITHIN_BOUNDS).value if vetoes else ""),
         ),
         vetoes=tuple(vetoes),
-        details={reason.value: sentence for reason, sentence in vetoes.items()},
+        details=_details(flow, vetoes),
         wanted_reason=flow.reason if vetoes or flow.stopped else None,
         mode=observation.mode.value,
+        rules_desired=flow.rules_desired,
     )
 
 
+def _details(flow: Flow, vetoes: dict[Reason, str]) -> dict[str, str]:
+    """The sentence of every veto, or of the schedule that let nothing more be had."""
+    if flow.capped is not None and flow.stopped is Reason.AT_MAX:
+        sentence = f"no more than {flow.capped.nodes} may be had while {flow.capped.rule} is open"
+        return {Reason.AT_MAX.value: sentence}
+    return {reason.value: sentence for reason, sentence in vetoes.items()}
+
+
 def _case(policy: Policy, observation: Observation, flow: Flow, direction: Direction) -> Case:
-    return Case(policy, observation, direction, cooldown=flow.cooldown, forced=flow.unlimited)
+    return Case(policy, observation, direction, cooldown=flow.cooldown, forced=flow.forced)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from autoscaler.core import history
+from autoscaler.core import history, window
 from autoscaler.core.checks import MAX_SKEW
 from autoscaler.core.decision import Reason, rfc3339
 from autoscaler.core.observation import Observation
@@ -53,6 +53,15 @@ def in_progress(case: Case) -> str | None:
             return f"operation {op.id} ({op.direction} {op.change}) is under way since {rfc3339(op.committed_at)}"
     jobs = case.observation.checks.unfinished(target.instance_id) if case.observation.checks else ()
     return f"job {jobs[0].id} ({jobs[0].name}) is {jobs[0].status}, started by somebody else" if jobs else None
+
+
+def breaker_open(case: Case) -> str | None:
+    """What failed several times in a row is left alone for a while, then tried once."""
+    observation, failures = case.observation, case.policy.breaker.failures
+    until = history.breaker_open_until(observation.of_group, case.direction, failures)
+    if until is None or until <= observation.now:
+        return None
+    return f"at least {failures} operations in a row have failed; the next is tried at {rfc3339(until)}"
 
 
 def not_ready(case: Case) -> str | None:
@@ -116,6 +125,19 @@ def payment_required(case: Case) -> str | None:
     return "the instance is prepaid (yearly/monthly): set auto_pay: true to let orders pay themselves"
 
 
+def blackout(case: Case) -> str | None:
+    """The policy wants no change in this direction at this time."""
+    if case.forced:
+        return None
+    ends = (
+        window.open_until(one.window, case.observation.now)
+        for one in case.policy.blackouts
+        if case.direction in one.directions
+    )
+    last = max((end for end in ends if end is not None), default=None)
+    return None if last is None else f"blackout until {rfc3339(last)}"
+
+
 def data_node_busy(case: Case) -> str | None:
     """Associated RDS instances must be available and idle, or the cloud refuses."""
     checks = case.observation.checks
@@ -146,11 +168,13 @@ GUARDS: dict[Reason, Guard] = {
     Reason.PAUSED: paused,
     Reason.UNKNOWN_OUTCOME: unknown_outcome,
     Reason.IN_PROGRESS: in_progress,
+    Reason.BREAKER_OPEN: breaker_open,
     Reason.NOT_READY: not_ready,
     Reason.COOLDOWN: cooldown,
     Reason.DIRECTION_LOCKED: direction_locked,
     Reason.NO_SCALE_IN: no_scale_in,
     Reason.PAYMENT_REQUIRED: payment_required,
+    Reason.BLACKOUT: blackout,
     Reason.DATA_NODE_BUSY: data_node_busy,
     Reason.SOLD_OUT: sold_out,
     Reason.OBSERVE_ONLY: observe_only,  # last: it hides nothing

@@ -4,13 +4,15 @@ All of it is derived from the operations and `now`; nothing else is remembered, 
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from autoscaler.core.decision import Reason
 from autoscaler.core.operation import Operation, State
 from autoscaler.core.policy import Cooldown, Direction
 
 DAY = timedelta(hours=24)
+SHORTEST_REST, LONGEST_REST = timedelta(minutes=15), timedelta(hours=4)
+FAILURES = frozenset({State.FAILED, State.NEVER_HAPPENED})
 
 
 def last_change(operations: Iterable[Operation]) -> datetime | None:
@@ -47,13 +49,47 @@ def _counts(op: Operation, direction: Direction) -> bool:
 
 def _failed_since_success(operations: Sequence[Operation], direction: Direction) -> datetime | None:
     """The end of the last failure of this direction that no success of it has followed."""
+    return max(_failures_in_a_row(operations, direction), default=None)
+
+
+def _failures_in_a_row(operations: Iterable[Operation], direction: Direction) -> list[datetime]:
+    """The ends of this direction's failures that no success of it has followed; rejected and foreign ones are none."""
     same = [op for op in operations if op.direction is direction and not op.foreign and not op.open]
-    failures = [_end(op) for op in same if op.state in {State.FAILED, State.NEVER_HAPPENED}]
-    successes = [_end(op) for op in same if op.state is State.SUCCEEDED]
-    last = max(failures, default=None)
-    if last is None or (successes and max(successes) >= last):
-        return None
-    return last
+    success = last_success(same, direction)
+    failures = [_end(op) for op in same if op.state in FAILURES]
+    return failures if success is None else [end for end in failures if end > success]
+
+
+def last_success(operations: Iterable[Operation], direction: Direction) -> datetime | None:
+    """When our last operation of this direction that succeeded ended."""
+    ours = (op for op in operations if op.direction is direction and not op.foreign)
+    return max((_end(op) for op in ours if op.state is State.SUCCEEDED), default=None)
+
+
+def breaker_open_until(operations: Iterable[Operation], direction: Direction, failures: int) -> datetime | None:
+    """Until when the breaker is open for this direction; it may be past. None: too few have failed in a row.
+
+    Scale-outs that fail open it for both directions, scale-ins only for in. Shadows tell nothing of the cloud.
+    """
+    ours = [op for op in operations if not op.shadow]
+    opened_by = (Direction.OUT,) if direction is Direction.OUT else (Direction.OUT, Direction.IN)
+    rows = (_failures_in_a_row(ours, each) for each in opened_by)
+    return max((max(row) + _rest(len(row) - failures) for row in rows if len(row) >= failures), default=None)
+
+
+def _rest(more: int) -> timedelta:
+    """15 min, twice as long with each failure more, 4 h at most."""
+    return min(SHORTEST_REST * (1 << min(more, 10)), LONGEST_REST)
+
+
+def breaker_looks_back_to(operations: Sequence[Operation], now: datetime) -> datetime | None:
+    """From when all operations are needed to count the failures of a breaker that may be open; None: no breaker is."""
+    starts = []
+    for direction in Direction:
+        last = _failed_since_success([op for op in operations if not op.shadow], direction)
+        if last is not None and now < last + LONGEST_REST:
+            starts.append(last_success(operations, direction) or datetime.min.replace(tzinfo=UTC))
+    return min(starts, default=None)
 
 
 def _end(op: Operation) -> datetime:

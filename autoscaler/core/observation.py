@@ -75,3 +75,9 @@ class Observation:
     def last_change(self) -> datetime | None:
         """When the group last got other nodes: samples from before are of another size."""
         return history.last_change(self.of_group)
+
+    @property
+    def override(self) -> Override | None:
+        """The override that counts now: of those active the one that began last."""
+        active = [one for one in self.overrides if one.active(self.now)]
+        return max(reversed(active), key=lambda one: one.from_, default=None)

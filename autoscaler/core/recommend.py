@@ -14,7 +14,16 @@ class Say(Enum):
 
     FULL = "full"  # counts in both directions: a scale-in needs it to want less
     OUT_ONLY = "out_only"  # counts where it wants more; does not stand in the way of a scale-in
+    FLOOR = "floor"  # of a schedule: holds for desired, and is not weighed with the metric rules
     NONE = "none"  # does not count: in observe, or its data is missing and ignored
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A number of nodes that a schedule sets, and its name."""
+
+    rule: str
+    nodes: int
 
 
 @dataclass(frozen=True)
@@ -58,8 +67,8 @@ class Wanted:
 
 
 def combine(recommendations: Sequence[Recommendation], ready: int) -> Wanted:
-    """The largest want wins; in only if every rule that has a say wants less."""
-    heard = [one for one in recommendations if one.say is not Say.NONE]
+    """Of the metric rules the largest want wins; in only if every one that has a say wants less."""
+    heard = [one for one in recommendations if one.say is Say.FULL or one.say is Say.OUT_ONLY]
     outs = [one for one in heard if one.wants > ready]
     if outs:
         return _of_largest(outs)
@@ -77,7 +86,7 @@ def _of_largest(rules: Sequence[Recommendation]) -> Wanted:
 
 def _why_nothing(recommendations: Sequence[Recommendation]) -> Reason:
     """Missing data is the reason where a rule holds for it, or where every rule that is asked is without its data."""
-    asked = [one for one in recommendations if not one.observe]
+    asked = [one for one in recommendations if not one.observe and one.say is not Say.FLOOR]
     for one in asked:
         if one.missing and one.say is not Say.NONE:
             return one.missing

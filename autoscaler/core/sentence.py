@@ -103,8 +103,20 @@ def _why(record: Record) -> str:
     if record["decision"] != "hold":
         return _say(_MOVES, reason, record)
     if reason in _STILL and "wanted_reason" not in record:
-        return _say(_STILL, reason, record) + _readings(record)
+        kept = _kept(record) if reason == Reason.WITHIN_BOUNDS else None
+        return kept or _say(_STILL, reason, record) + _readings(record)
     return f"{_wish(record)}, but {_stop(record, reason)}"
+
+
+def _kept(record: Record) -> str | None:
+    """Who wants exactly what is there: an override, or a schedule over rules that wanted fewer."""
+    name = (_stage(record, "combine") or {}).get("because", "")
+    if name == Reason.OVERRIDE:
+        return "it was set by hand"
+    rule = _rule(record, name)
+    if rule is None or rule["value"] is not None:
+        return None
+    return f"the schedule {name} wants no fewer" + _readings(record)
 
 
 def _wish(record: Record) -> str:
@@ -115,7 +127,9 @@ def _wish(record: Record) -> str:
     name, wants = combined.get("because", ""), combined["desired"]
     rule = _rule(record, name)
     if rule is not None:
-        return f"{name} ({number(rule['value'])}) wants {wants}"
+        return f"{name} wants {wants}" if rule["value"] is None else f"{name} ({number(rule['value'])}) wants {wants}"
+    if name == Reason.OVERRIDE:
+        return f"{_nodes(wants)} were set by hand"
     return f"{name} is {record['nodes'][name]}" if name in ("min", "max") else f"{_nodes(wants)} would be wanted"
 
 

@@ -9,6 +9,8 @@ from autoscaler.core.decision import Reason, StageRecord
 from autoscaler.core.observation import Observation, Wish
 from autoscaler.core.operation import Operation
 from autoscaler.core.policy import Direction, Limits, Policy, Size
+from autoscaler.core.recommend import Limit
+from autoscaler.core.rules import schedule
 from autoscaler.core.rules.threshold import nodes_of
 from autoscaler.core.target import MAX_NODES_PER_INSTANCE
 
@@ -21,9 +23,11 @@ class Flow(NamedTuple):
     reason: Reason  # why it moves, or why nothing was wanted
     because: str = ""  # the rule, or the bound, that gives the reason
     cooldown: timedelta | None = None  # the one that applies; None: the target's
-    unlimited: bool = False  # below min: past limits and cooldown
+    forced: bool = False  # below min, or by hand: past limits, caps, cooldown and blackout
     stopped: Reason | None = None  # the first stage that left no change
     stages: tuple[StageRecord, ...] = ()
+    capped: Limit | None = None  # the schedule that made it smaller
+    rules_desired: int | None = None  # by hand: what the rules wanted
 
     @property
     def direction(self) -> Direction | None:
@@ -46,9 +50,26 @@ def stabilized(desired: int, current: int, wishes: Sequence[Wish], now: datetime
     return desired if desired >= current else min(current, max([desired, *recent]))
 
 
+def floored(flow: Flow, floor: Limit | None, cooldown: timedelta) -> Flow:
+    """The rules' wish over an open floor: out to it, or in no further than it; satisfied it has no say.
+
+    A floor that wants out has the target's cooldown, and of all that want out the shortest applies.
+    """
+    if floor is None or floor.nodes <= min(flow.desired, flow.current):
+        return flow
+    if floor.nodes <= flow.current:  # a scale-in, shortened
+        if floor.nodes < flow.current:
+            return flow._replace(desired=floor.nodes)
+        return Flow(flow.current, flow.current, Reason.WITHIN_BOUNDS, floor.rule)
+    shortest = cooldown if flow.cooldown is None or flow.desired < flow.current else min(cooldown, flow.cooldown)
+    if floor.nodes <= flow.desired:
+        return flow._replace(cooldown=shortest)
+    return Flow(flow.current, floor.nodes, Reason.SCHEDULE, floor.rule, shortest)
+
+
 def limited(flow: Flow, policy: Policy, observation: Observation) -> Flow:
     """No more nodes at once, or in 24 hours, than the policy's limits allow."""
-    if flow.direction is None or flow.unlimited:
+    if flow.direction is None or flow.forced:
         return flow.after("limits", flow.desired)
     ready = observation.snapshot.ready
     day = history.of_last_day(observation.of_group, observation.now)
@@ -78,11 +99,19 @@ def bounded(flow: Flow, policy: Policy, observation: Observation) -> Flow:
     if flow.direction is Direction.OUT:
         room = max(0, MAX_NODES_PER_INSTANCE - _most_nodes_seen(observation))
         highest = max(flow.current, min(policy.bounds.max, flow.current + room))
-        return flow.after("bounds", min(flow.desired, highest), stop=Reason.AT_MAX)
+        return _capped(flow, highest, None if flow.forced else schedule.cap(policy, observation.now))
     if flow.direction is Direction.IN:
         lowest = min(flow.current, policy.bounds.max if flow.reason is Reason.ABOVE_MAX else policy.bounds.min)
         return flow.after("bounds", max(flow.desired, lowest), stop=Reason.AT_MIN)
     return flow.after("bounds", flow.desired)
+
+
+def _capped(flow: Flow, highest: int, cap: Limit | None) -> Flow:
+    """A scale-out no further than `highest`, nor than the cap of a schedule; a cap never scales in."""
+    if cap is None or cap.nodes >= min(flow.desired, highest):
+        return flow.after("bounds", min(flow.desired, highest), stop=Reason.AT_MAX)
+    capped = flow.after("bounds", max(flow.current, cap.nodes), stop=Reason.AT_MAX, because=cap.rule)
+    return capped._replace(capped=cap)
 
 
 def _most_nodes_seen(observation: Observation) -> int:

@@ -108,7 +108,7 @@ BREAKS = {
         CALM,
     ),
     "i6-cooldown-is-forgotten": (
-        Break(guard, "if case.past_cooldown or left <= timedelta(0):", "if True:"),
+        Break(guard, "if case.forced or left <= timedelta(0):", "if True:"),
         invariants.no_move_within_a_cooldown,
         GOOD,
     ),

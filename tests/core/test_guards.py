@@ -277,13 +277,16 @@ def test_the_guards_stand_in_the_order_of_the_closed_list():
     """The reason of a hold is the first of these; users read it in their history."""
     assert tuple(guard.GUARDS) == VETO_ORDER
     assert [reason.value for reason in VETO_ORDER] == [
+        "paused",
         "unknown_outcome",
         "in_progress",
+        "breaker_open",
         "not_ready",
         "cooldown",
         "direction_locked",
         "no_scale_in",
         "payment_required",
+        "blackout",
         "data_node_busy",
         "sold_out",
         "observe_only",

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from autoscaler.core import history
 from autoscaler.core.decision import Reason
 from autoscaler.core.observation import Observation
-from autoscaler.core.policy import MetricRule, OnMissing
+from autoscaler.core.policy import MetricRule, OnMissing, Rule
 from autoscaler.core.recommend import Recommendation, Say
 from autoscaler.core.sample import Sample
 from autoscaler.core.target import Mode
@@ -89,7 +89,7 @@ def _one_more(rule: MetricRule, view: View, observation: Observation) -> bool:
     return not history.spent_on_missing_data(observation.of_group, observation.fresh_at.get(rule.name))
 
 
-def marked(rule: MetricRule, recommendation: Recommendation, warming: int) -> Recommendation:
+def marked(rule: Rule, recommendation: Recommendation, warming: int) -> Recommendation:
     """With the nodes that are not warm yet; a rule in observe is computed and recorded, and has no say."""
     if rule.mode is Mode.OBSERVE:
         return replace(recommendation, say=Say.NONE, observe=True, warming=warming)
