@@ -47,7 +47,7 @@ def test_the_shipped_configuration_is_valid():
     assert done.stdout.splitlines() == [
         (
             "orders: observe (decides and records, sends nothing), 2 to 16 nodes, every 1m, "
-            "rules: cpu (ddm_cpu_util), connections (ddm_connection_util)"
+            "rules: cpu (ddm_cpu_util), connections (ddm_connection_util), office hours (schedule)"
         ),
         "config/autoscaler.yaml: valid, 1 target",
     ]
@@ -91,6 +91,21 @@ def test_json_holds_the_targets_the_warnings_and_no_secret(config):
         "environment: AUTOSCALER_SERVICE_HOST: ignored; Kubernetes sets it for a service called autoscaler",
         f"{config.parent}/policies/orders.yaml:2: targets.orders: it has no rules, so only its bounds are kept",
     ]
+
+
+def test_a_floor_and_a_cap_that_meet_within_the_year_are_a_warning_as_of_the_clock(config):
+    (config.parent / "policies/orders.yaml").write_text(
+        "targets:\n  orders:\n    {instance_id: a, flavor_id: f, nodes: {min: 2, max: 8}, rules: [\n"
+        "      {name: day, type: schedule, cron: '0 8 * * *', duration: 10h, nodes: {min: 6}},\n"
+        "      {name: thrift, type: schedule, cron: '0 9 1 1 *', duration: 1h, nodes: {max: 4}}]}\n"
+    )
+    done = run("check", "--config", str(config), **SECRETS, AUTOSCALER_CLOCK="2026-11-23T08:00:00Z@1.5")
+    assert done.returncode == 0
+    assert (
+        f"warning: {config.parent}/policies/orders.yaml:2: targets.orders: the floor 6 of rule 'day' meets the cap 4 "
+        "of rule 'thrift', first at 20"
+    ) in done.stdout
+    assert "-01-01T09:00:00Z: the floor wins\n" in done.stdout
 
 
 def test_the_ceiling_shows_in_what_a_target_would_do(config):

@@ -13,7 +13,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from autoscaler import policyfile
-from autoscaler.core import ddm_metrics
+from autoscaler.core import ddm_metrics, history
+from autoscaler.core.decision import VETO_ORDER, Reason
 from autoscaler.policyfile import model
 from autoscaler.settings.keys import ConfigKeys
 from autoscaler.yamlfile import quantities
@@ -92,3 +93,34 @@ def test_the_example_of_the_page_is_valid():
 def test_the_page_names_what_is_refused_in_this_version(page, kind):
     later = {key for key, sentence in kind.refused.items() if "not in this version" in sentence}
     assert all(f"`{key}`" in (DOCS / page).read_text() for key in later | set(kind.refused_types))
+
+
+WANTS = set(list(Reason)[: list(Reason).index(Reason.WITHIN_BOUNDS)])
+"""Why a group moves: told by the tables of rules and keys rather than by name."""
+
+
+@pytest.mark.parametrize("reason", [each for each in Reason if each not in WANTS - {Reason.SCHEDULE}])
+def test_the_page_tells_every_reason_of_a_hold_and_the_one_of_a_schedule(reason):
+    assert f"`{reason.value}`" in (DOCS / "policies.md").read_text()
+
+
+def test_the_page_tells_the_guards_in_their_order():
+    page = (DOCS / "policies.md").read_text()
+    (guards,) = re.findall(r"^The guards, in their order: (.*?)\n\n", page, re.DOTALL | re.MULTILINE)
+    named = [word for word in re.findall(r"`([a-z_]+)`", guards) if word in {veto.value for veto in VETO_ORDER}]
+    assert named == [veto.value for veto in VETO_ORDER]
+
+
+def test_the_page_tells_how_long_the_breaker_rests():
+    shortest, longest = (quantities.write_duration(rest) for rest in (history.SHORTEST_REST, history.LONGEST_REST))
+    page = " ".join((DOCS / "policies.md").read_text().split())
+    assert f"It rests for {shortest} from the last failure" in page
+    assert f"doubles the rest, up to {longest}" in page
+
+
+@pytest.mark.parametrize(
+    "subject",
+    ["Samples", "Windows", "Comparing", "Wants", "Missing", "Stages", "Cooldowns", "Schedules", "Edges", "Modes"],
+)
+def test_the_page_tells_each_meaning_under_a_heading_of_its_own(subject):
+    assert f"\n### {subject}\n" in (DOCS / "policies.md").read_text()
