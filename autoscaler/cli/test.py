@@ -1,6 +1,8 @@
 """`autoscaler test`: policies against what their authors expect of them, before they go live."""
 
 import json
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -44,8 +46,16 @@ def check_policies(
 def _print(results: list[Result]) -> None:
     for one in results:
         for line in report.lines(one):
-            typer.echo(line)
+            _line(line, {"ok  ": "green", "FAIL": "red"}.get(line[:4]))
     typer.echo(report.summary(results))
+
+
+def _line(line: str, colour: str | None) -> None:
+    """The verdict in its colour on a terminal; none in a pipe, nor where NO_COLOR is set."""
+    if colour is None or os.environ.get("NO_COLOR") or not sys.stdout.isatty():
+        typer.echo(line)
+    else:
+        typer.echo(typer.style(line[:4], fg=colour) + line[4:])
 
 
 def _write(file: Path, text: str) -> None:

@@ -20,7 +20,7 @@ from autoscaler.core.policy import Direction, Metric, Policy, ScheduleRule
 from autoscaler.core.remembered import Remembered
 from autoscaler.core.sample import Sample
 from autoscaler.core.target import Mode, Node, Snapshot
-from autoscaler.policyfile import series
+from autoscaler.policyfile import checks, series
 from autoscaler.policyfile.case import Case
 from autoscaler.policyfile.case_keys import GROUP, Outcome
 
@@ -29,16 +29,18 @@ _ALWAYS = datetime(1, 1, 1, tzinfo=UTC)
 
 
 def play(case: Case) -> Mapping[timedelta, Decision]:
-    """Every decision from the start to the last expectation, by its time since the start."""
+    """The decisions of which anything is expected, by their time since the start; all before them are made too."""
     policy = _in_intervals(case.policy, case.interval)
     recordings = {metric: _Recording.of(case, metric) for metric in policy.metrics}
     group = _Group(ready=case.ready, faulty=case.current - case.ready, operations=case.operations)
+    asked = {one.at for one in case.expectations}
     decisions = {}
     for at in _moments(case):
         now = case.start + at
         group = group.due_ended(case, now).begun(now)
         decision = engine.decide(policy, _observed(case, group, recordings, now))
-        decisions[at] = decision
+        if at in asked:
+            decisions[at] = decision
         group = group.after(decision, case, policy.scale_in_stabilization)
     return decisions
 
@@ -63,7 +65,8 @@ class _Recording:
 
     samples: tuple[Sample, ...]
     times: tuple[datetime, ...]  # of the samples, oldest first
-    half_after: timedelta
+    half_after: timedelta  # its own time a sample that lacks nodes can be seen
+    most: int  # samples that any rule may look at
 
     @staticmethod
     def of(case: Case, metric: Metric) -> "_Recording":
@@ -74,16 +77,21 @@ class _Recording:
             found = tuple(Sample(time, value) for time, value in reversed(points[GROUP].items()))
         else:
             found = sample.fold(metric, points, dict.fromkeys(points, _ALWAYS), far)
-        return _Recording(found, tuple(one.time for one in reversed(found)), 2 * case.interval)
+        return _Recording(found, tuple(one.time for one in reversed(found)), 2 * case.interval, _most(case))
 
     def seen_at(self, now: datetime) -> tuple[Sample, ...]:
         """A sample is complete at its own time; one that lacks nodes, two periods after it."""
         newest = len(self.times) - bisect_right(self.times, now)
         fresh = [one for one in self.samples[newest : newest + 2] if self._is_seen(one, now)]
-        return (*fresh, *self.samples[newest + 2 :])
+        return (*fresh, *self.samples[newest + 2 : newest + self.most])
 
     def _is_seen(self, one: Sample, now: datetime) -> bool:
         return not one.half or one.time + self.half_after <= now
+
+
+def _most(case: Case) -> int:
+    """No rule looks at more: a day of intervals, or as many datapoints as there are minutes in one."""
+    return max(checks.LONGEST_WINDOW // case.interval, checks.LONGEST_WINDOW // timedelta(minutes=1)) + 3
 
 
 def _placed(values: series.Values, case: Case) -> dict[datetime, Decimal]:
