@@ -69,7 +69,7 @@ TARGETS_WRONG = {
     "crossed": policy(instance_id="d", rules=[RULE | {"in": [{"below": 80, "for": "30m", "remove": 1}]}]),
     "touching": policy(instance_id="e", rules=[RULE | {"in": [{"below": 75, "for": "30m", "remove": 1}]}]),
     "metric": policy(instance_id="f", rules=[RULE | {"metric": "ddm_cpu_utl"}]),
-    "later": policy(instance_id="g", rules=[{"name": "day", "type": "schedule", "cron": "0 8 * * *"}]),
+    "later": policy(instance_id="g", rules=[{"name": "day", "type": "forecast", "target": 60}]),
     "first": policy(instance_id="h"),
     "second": policy(instance_id="h", group_id=None),
     "no-flavor": policy(instance_id="i", flavor_id=None),
