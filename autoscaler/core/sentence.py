@@ -168,7 +168,8 @@ def _rule_row(record: Record, rule: Record) -> Row:
     words = [str(rule["reason"]).replace("_", " ")]
     if rule["as_of"] is not None:
         words.append(f"{number(rule['value'])} as of {_short_times(rule['as_of'], record['at'])}")
-    words.append(f"{rule['samples']} sample{'' if rule['samples'] == 1 else 's'}")
+    if rule["samples"] or rule["reason"] in (Reason.NO_DATA, Reason.STALE_DATA):  # a schedule looks at none
+        words.append(f"{rule['samples']} sample{'' if rule['samples'] == 1 else 's'}")
     if rule.get("warming"):
         words.append(f"{_nodes(rule['warming'])} warming up")
     if rule.get("observe"):

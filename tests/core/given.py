@@ -18,6 +18,8 @@ from autoscaler.core.policy import (
     Limits,
     Metric,
     Policy,
+    Rule,
+    ScheduleRule,
     Size,
     Step,
     TargetTrackingRule,
@@ -25,6 +27,7 @@ from autoscaler.core.policy import (
 )
 from autoscaler.core.sample import Sample
 from autoscaler.core.target import InstanceKey, Mode, Node, Snapshot, Target
+from autoscaler.core.window import DateWindow
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -90,7 +93,21 @@ HOT_OR_COLD = threshold(out=[step("75")], in_=[step("30")])
 NO_COOLDOWN = Cooldown(timedelta(0), timedelta(0), timedelta(0))
 
 
-def policy(*rules: ThresholdRule | TargetTrackingRule, nodes: tuple[int, int] = (2, 16), **more: Any) -> Policy:
+def around(start: float = -60, end: float = 60) -> DateWindow:
+    """A window of these minutes from now, open by default."""
+    return DateWindow(NOW + start * MINUTE, NOW + end * MINUTE)
+
+
+CLOSED = around(-60, 0)
+"""Closed just now: an end is excluded."""
+
+
+def schedule(least: int | None = None, most: int | None = None, *, name: str = "office", **more: Any) -> ScheduleRule:
+    """A schedule of this floor and cap, open unless a window is given."""
+    return ScheduleRule(name=name, min=least, max=most, **{"window": around(), **more})
+
+
+def policy(*rules: Rule, nodes: tuple[int, int] = (2, 16), **more: Any) -> Policy:
     """An enforcing policy of these rules."""
     target = more.pop("target", Target("orders", INSTANCE.instance_id))
     return Policy(target=target, bounds=Bounds(*nodes), rules=rules, **{"mode": Mode.ENFORCE, **more})
@@ -171,7 +188,7 @@ def wishes(*entries: tuple[float, int]) -> tuple[Wish, ...]:
     return tuple(Wish(ago(minutes), desired) for minutes, desired in entries)
 
 
-def decided(rules: Policy | ThresholdRule | TargetTrackingRule, seen: Observation | str = "", **more: Any) -> Decision:
+def decided(rules: Policy | Rule, seen: Observation | str = "", **more: Any) -> Decision:
     """The decision of a policy (or of a policy with just this rule) on an observation (or on these CPU samples)."""
     chosen = rules if isinstance(rules, Policy) else policy(rules)
     given = observation(seen, **more) if isinstance(seen, str) else replace(seen, **more)

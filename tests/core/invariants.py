@@ -10,15 +10,17 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import permutations
 
-from autoscaler.core import engine, operation
+from autoscaler.core import engine, operation, window
 from autoscaler.core.decision import VETO_ORDER, Decision, Reason, Verdict
+from autoscaler.core.observation import Override, Pause
 from autoscaler.core.operation import State
-from autoscaler.core.policy import Direction, Metric, OnMissing, Policy, ThresholdRule
+from autoscaler.core.policy import Blackout, Direction, Metric, OnMissing, Policy, ThresholdRule
 from autoscaler.core.target import MAX_NODES_PER_INSTANCE, Mode
+from autoscaler.core.window import DateWindow
 from tests.core.given import NOW
-from tests.core.worlds import NO_NUMBERS, NUMBERS, WITH_GAPS, Points, World, worlds
+from tests.core.worlds import NO_NUMBERS, NUMBERS, OPERATIONS, WITH_GAPS, Points, World, worlds
 
-BY_NUMBERS_OF_NODES = {Reason.BELOW_MIN, Reason.ABOVE_MAX}
+BY_NUMBERS_OF_NODES = {Reason.BELOW_MIN, Reason.ABOVE_MAX, Reason.SCHEDULE, Reason.OVERRIDE}
 """Reasons that need no metric."""
 
 
@@ -122,11 +124,11 @@ def stale_data_wants_nothing(world: World) -> None:
 
 
 def _only_as_missing_data_may(decision: Decision, policy: Policy) -> None:
-    heard = [rule for rule in policy.rules if rule.mode is Mode.ENFORCE]
-    if decision.change < 0:
+    heard = [rule for rule in policy.metric_rules if rule.mode is Mode.ENFORCE]
+    if decision.change < 0 and decision.reason is not Reason.OVERRIDE:
         assert decision.reason is Reason.ABOVE_MAX
         assert all(rule.on_missing_metric is OnMissing.IGNORE for rule in heard)
-    if decision.change > 0 and decision.reason is not Reason.BELOW_MIN:
+    if decision.change > 0 and decision.reason not in BY_NUMBERS_OF_NODES:
         assert decision.reason is Reason.NO_DATA
         assert decision.change == 1
         assert any(rule.on_missing_metric is OnMissing.OUT for rule in heard)
@@ -134,15 +136,16 @@ def _only_as_missing_data_may(decision: Decision, policy: Policy) -> None:
 
 def one_missing_metric_holds_all_in(world: World) -> None:
     """I5: a rule that holds for missing data lets none scale in, not even above max."""
-    for rule in world.policy.rules:
+    for rule in world.policy.metric_rules:
         if rule.mode is Mode.ENFORCE and rule.on_missing_metric is not OnMissing.IGNORE:
-            assert decide(world.with_points(_without(world.points, rule.metric))).change >= 0
+            decision = decide(world.with_points(_without(world.points, rule.metric)))
+            assert decision.change >= 0 or decision.reason is Reason.OVERRIDE
 
 
 def missing_data_never_flips(world: World) -> None:
     """I5: with one metric less, out never becomes in, and in becomes out only by on_missing_metric."""
     before = decide(world)
-    for rule in world.policy.rules:
+    for rule in world.policy.metric_rules:
         if rule.on_missing_metric is not OnMissing.IGNORE:
             after = decide(world.with_points(_without(world.points, rule.metric)))
             assert not before.change > 0 > after.change
@@ -157,13 +160,13 @@ def half_samples_never_scale_in(world: World) -> None:
     """I5: where some nodes gave nothing, nothing goes in for its load."""
     halves = {metric: tuple(replace(one, half=True) for one in found) for metric, found in world.seen.samples.items()}
     decision = decide(world.with_seen(samples=halves))
-    assert decision.change >= 0 or decision.reason is Reason.ABOVE_MAX
+    assert decision.change >= 0 or decision.reason in BY_NUMBERS_OF_NODES
 
 
 def no_move_within_a_cooldown(world: World) -> None:
     """I6: no move before the shortest cooldown that could apply is over, or that of a failure."""
     decision = decide(world)
-    if decision.change == 0 or decision.reason is Reason.BELOW_MIN:
+    if decision.change == 0 or decision.reason in {Reason.BELOW_MIN, Reason.OVERRIDE}:
         return
     direction = Direction(decision.decision.value)
     shortest = _shortest_cooldown(world.policy, direction)
@@ -177,7 +180,7 @@ def no_move_within_a_cooldown(world: World) -> None:
 
 def _shortest_cooldown(policy: Policy, direction: Direction) -> timedelta:
     own = policy.cooldown.out if direction is Direction.OUT else policy.cooldown.in_
-    thresholds = [rule for rule in policy.rules if isinstance(rule, ThresholdRule)]
+    thresholds = [rule for rule in policy.metric_rules if isinstance(rule, ThresholdRule)]
     steps = [step for rule in thresholds for step in (rule.out if direction is Direction.OUT else rule.in_)]
     return min([own, *(step.cooldown for step in steps if step.cooldown is not None)])
 
@@ -209,6 +212,54 @@ def no_window_reaches_back_before_a_change(world: World) -> None:
         assert decision.change == 0 or decision.reason in BY_NUMBERS_OF_NODES | {Reason.NO_DATA}
 
 
+def schedules_are_kept(world: World) -> None:
+    """In no further than an open floor, out no further than an open cap but to a floor; neither flips a direction."""
+    decision = decide(world)
+    if decision.reason in BY_NUMBERS_OF_NODES - {Reason.SCHEDULE}:
+        return
+    heard = [one for one in world.policy.schedules if one.mode is not Mode.OBSERVE]
+    opened = [one for one in heard if window.open_until(one.window, world.seen.now) is not None]
+    floor = max((one.min for one in opened if one.min is not None), default=0)
+    cap = min((one.max for one in opened if one.max is not None), default=999)
+    end = decision.nodes.current + decision.change
+    assert decision.change >= 0 or end >= floor
+    assert decision.change <= 0 or end <= max(cap, floor)
+    assert decision.change == 0 or decision.desired != decision.nodes.current
+
+
+def a_pause_holds(world: World) -> None:
+    """While anything is paused nothing moves, whoever wants it."""
+    assert decide(world.with_seen(pauses=(Pause(NOW - timedelta(minutes=1)),))).change == 0
+
+
+def a_blackout_holds(world: World) -> None:
+    """In a blackout only an override and below min move nodes."""
+    decision = decide(world.with_policy(blackouts=(Blackout(DateWindow(NOW, NOW + timedelta(minutes=1))),)))
+    assert decision.change == 0 or decision.reason in {Reason.BELOW_MIN, Reason.OVERRIDE}
+
+
+def an_override_is_obeyed(world: World) -> None:
+    """Under an override nodes move to it alone, inside min and max, and toward it."""
+    for nodes in (0, 3, 99):
+        override = Override(NOW, NOW + timedelta(minutes=1), nodes)
+        decision = decide(world.with_seen(overrides=(override,)))
+        bounds = world.policy.bounds
+        wanted = min(max(nodes, bounds.min), bounds.max)
+        end = decision.nodes.current + decision.change
+        assert decision.change == 0 or decision.reason is Reason.OVERRIDE
+        assert min(decision.nodes.current, wanted) <= end <= max(decision.nodes.current, wanted)
+
+
+def a_breaker_holds(world: World) -> None:
+    """After as many failed scale-outs as it takes, the last of them now, nothing moves."""
+    last = replace(OPERATIONS[0], group_id="group", direction=Direction.OUT, foreign=False, shadow=False)
+    failures = [replace(last, state=State.FAILED, ended_at=NOW)] * world.policy.breaker.failures
+    assert decide(world.with_seen(operations=(*world.seen.operations, *failures))).change == 0 or any(
+        op.state is State.SUCCEEDED and op.direction is Direction.OUT and op.ended_at is not None and op.ended_at >= NOW
+        for op in world.seen.of_group
+    )
+
+
 def observe_never_moves(world: World) -> None:
     """I10: in observe (or off) no decision moves a node."""
     for mode in (Mode.OBSERVE, Mode.OFF):
@@ -236,4 +287,4 @@ ANY = worlds()
 OPEN = worlds(texts=NUMBERS, healthy=True)
 GOOD = worlds(texts=NUMBERS, healthy=True, done="ended")
 CALM = worlds(texts=NUMBERS, healthy=True, done="nothing")
-HOLDING = worlds(texts=WITH_GAPS, healthy=True, on_missing=[OnMissing.HOLD, OnMissing.OUT])
+HOLDING = worlds(texts=WITH_GAPS, healthy=True, done="nothing", on_missing=[OnMissing.HOLD, OnMissing.OUT])

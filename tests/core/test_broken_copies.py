@@ -122,6 +122,36 @@ BREAKS = {
         invariants.no_window_reaches_back_before_a_change,
         GOOD,
     ),
+    "i4-a-cap-is-not-kept": (
+        Break(stages, "max(flow.current, cap.nodes), stop", "min(flow.desired, highest), stop"),
+        invariants.schedules_are_kept,
+        CALM,
+    ),
+    "i4-a-floor-is-not-kept": (
+        Break(stages, "if floor is None or floor.nodes <= min(flow.desired, flow.current):", "if True:"),
+        invariants.schedules_are_kept,
+        CALM,
+    ),
+    "a-pause-is-forgotten": (
+        Break(guard, "if pause.active(observation.now):", "if False:"),
+        invariants.a_pause_holds,
+        CALM,
+    ),
+    "a-blackout-is-forgotten": (
+        Break(guard, "if case.direction in one.directions", "if case.direction not in one.directions"),
+        invariants.a_blackout_holds,
+        CALM,
+    ),
+    "an-override-is-forgotten": (
+        Break(engine, "if observation.override is not None:", "if False:"),
+        invariants.an_override_is_obeyed,
+        CALM,
+    ),
+    "i6-the-breaker-is-forgotten": (
+        Break(guard, "if until is None or until <= observation.now:", "if True:"),
+        invariants.a_breaker_holds,
+        CALM,
+    ),
     "i8-a-target-without-data-is-an-error": (
         Break(
             view, "    if view.as_of is None:\n        return Reason.NO_DATA\n", "    assert view.as_of is not None\n"

@@ -111,6 +111,36 @@ def test_i6_no_window_reaches_back_before_a_change(world):
 
 
 @thoroughly
+@given(GOOD)
+def test_i4_schedules_are_kept(world):
+    invariants.schedules_are_kept(world)
+
+
+@thoroughly
+@given(ANY)
+def test_a_pause_holds(world):
+    invariants.a_pause_holds(world)
+
+
+@thoroughly
+@given(GOOD)
+def test_a_blackout_holds(world):
+    invariants.a_blackout_holds(world)
+
+
+@thoroughly
+@given(GOOD)
+def test_an_override_is_obeyed(world):
+    invariants.an_override_is_obeyed(world)
+
+
+@thoroughly
+@given(GOOD)
+def test_i6_a_breaker_holds(world):
+    invariants.a_breaker_holds(world)
+
+
+@thoroughly
 @given(ANY)
 def test_i10_observe_never_moves(world):
     invariants.observe_never_moves(world)

@@ -40,6 +40,9 @@ def stopped(reason: str, detail: str | None = None, **more: Any) -> dict[str, An
 
 UNREAD = [{"rule": "cpu", "value": None, "as_of": None, "samples": 0, "wants": 3, "reason": "no_data"}]
 COMBINE_MIN = [{"stage": "combine", "desired": 2, "because": "min"}]
+OFFICE = [{"rule": "office", "value": None, "as_of": None, "samples": 0, "wants": 4, "reason": "schedule"}]
+COMBINE_OFFICE = [{"stage": "combine", "desired": 4, "because": "office"}]
+BY_HAND = [{"stage": "combine", "desired": 4, "because": "override"}]
 
 SENTENCES = {
     "above_threshold": (
@@ -117,6 +120,30 @@ SENTENCES = {
         stopped("in_progress", "job 1 runs", stages=COMBINE_MIN),
         "held at 3 nodes: min is 2, but job 1 runs",
     ),
+    "schedule": (
+        record("out", "schedule", stages=COMBINE_OFFICE, rules=OFFICE),
+        "scaling out from 3 to 4 nodes: the schedule office is open and wants at least as many",
+    ),
+    "wanted by a schedule": (
+        stopped("cooldown", stages=COMBINE_OFFICE, rules=OFFICE),
+        "held at 3 nodes: office wants 4, but a cooldown is running",
+    ),
+    "kept by a schedule": (
+        record("hold", "within_bounds", stages=COMBINE_OFFICE, rules=OFFICE),
+        "held at 3 nodes: the schedule office wants no fewer",
+    ),
+    "override": (
+        record("out", "override", stages=BY_HAND),
+        "scaling out from 3 to 4 nodes: it was set by hand",
+    ),
+    "an override is satisfied": (
+        record("hold", "within_bounds", stages=BY_HAND),
+        "held at 3 nodes: it was set by hand",
+    ),
+    "an override is held": (
+        stopped("paused", "paused until 2026-11-23T13:00:00Z: a move", stages=BY_HAND),
+        "held at 3 nodes: 4 nodes were set by hand, but paused until 13:00 UTC: a move",
+    ),
     "a record without stages": (
         stopped("cooldown", stages=[]),
         "held at 3 nodes: a change is wanted, but a cooldown is running",
@@ -157,6 +184,18 @@ def test_the_rows_hold_every_rule_stage_and_veto_in_the_records_order():
         sentence.Row("veto", "cooldown", "hold", "cooldown until 10:17 UTC"),
         sentence.Row("veto", "observe_only", "hold", "the mode is observe"),
     )
+
+
+RULE_ROWS = {
+    "a schedule looks at no samples": (OFFICE[0], "schedule"),
+    "a metric that is missing": (UNREAD[0], "no data, 0 samples"),
+    "one sample": (UNREAD[0] | {"samples": 1}, "no data, 1 sample"),
+}
+
+
+@pytest.mark.parametrize(("rule", "words"), RULE_ROWS.values(), ids=RULE_ROWS)
+def test_the_row_of_a_rule_says_what_it_looked_at(rule, words):
+    assert sentence.rows(record("hold", "within_bounds", rules=[rule]))[0].words == words
 
 
 @pytest.mark.parametrize(

@@ -15,23 +15,27 @@ from hypothesis import strategies as st
 from autoscaler.core import sample
 from autoscaler.core.checks import Checks, DataNode, Job, Offer
 from autoscaler.core.decision import Reason
-from autoscaler.core.observation import Observation, Wish
+from autoscaler.core.observation import Observation, Override, Pause, Wish
 from autoscaler.core.operation import Operation, State
 from autoscaler.core.policy import (
+    Blackout,
     Bounds,
+    Breaker,
     Cooldown,
     Direction,
     Limits,
     Metric,
+    MetricRule,
     OnMissing,
     Policy,
-    Rule,
+    ScheduleRule,
     Size,
     Step,
     TargetTrackingRule,
     ThresholdRule,
 )
 from autoscaler.core.target import Mode, Node, Snapshot, Target
+from autoscaler.core.window import CronWindow, DateWindow, Window
 from tests.core import given
 from tests.core.given import INSTANCE, MINUTE, NOW
 
@@ -130,7 +134,7 @@ def some_steps(draw: Random, thresholds: list[str]) -> tuple[Step, ...]:
     )
 
 
-def a_rule(draw: Random) -> Rule:
+def a_rule(draw: Random) -> MetricRule:
     """Of either kind; what it does without data is set later."""
     shared: dict[str, Any] = {
         "name": "rule",
@@ -150,6 +154,39 @@ def a_rule(draw: Random) -> Rule:
     )
 
 
+def a_window(draw: Random) -> Window:
+    """Open or closed, on its very edge or not."""
+    if draw.random() < 0.5:
+        starts = ["0 12 * * *", "* * * * *", "0 8 * * mon-fri", "30 2 29 2 *", "0 12 * * sun"]
+        zone = draw.choice(["UTC", "Europe/Berlin"])
+        return CronWindow(draw.choice(starts), draw.choice([MINUTE, 60 * MINUTE, 300 * MINUTE]), zone)
+    start = moment(draw)
+    return DateWindow(start, start + draw.choice([MINUTE, 10 * MINUTE, 3000 * MINUTE]))
+
+
+def a_schedule(draw: Random) -> ScheduleRule:
+    """A floor, a cap, or both."""
+    least, most = draw.choice([(1, None), (4, None), (6, None), (40, None), (None, 2), (None, 5), (2, 6), (5, 5)])
+    return ScheduleRule("schedule", a_window(draw), least, most, draw.choice([Mode.ENFORCE] * 4 + [Mode.OBSERVE]))
+
+
+def a_blackout(draw: Random) -> Blackout:
+    """Of one direction, or of both."""
+    both = frozenset(Direction)
+    return Blackout(a_window(draw), draw.choice([both, both, frozenset({Direction.IN}), frozenset({Direction.OUT})]))
+
+
+def a_pause(draw: Random) -> Pause:
+    """Active or not, for ever or not."""
+    return Pause(moment(draw), draw.choice([None, moment(draw)]), all=draw.random() < 0.5)
+
+
+def an_override(draw: Random) -> Override:
+    """Active or not, inside min and max or not."""
+    start = moment(draw)
+    return Override(start, start + draw.choice([MINUTE, 60 * MINUTE]), draw.choice([0, 1, 3, 5, 8, 99]))
+
+
 def a_policy(draw: Random) -> Policy:
     """Everything but its rules."""
     low = draw.choice([1, 2, 3, 5, 30])
@@ -167,6 +204,8 @@ def a_policy(draw: Random) -> Policy:
         limits=limits,
         scale_in_stabilization=draw.choice([timedelta(0), 15 * MINUTE]),
         check_data_nodes=draw.random() < 0.5,
+        blackouts=() if draw.random() < 0.85 else (a_blackout(draw), a_blackout(draw)),
+        breaker=Breaker(draw.choice([1, 2, 3])),
     )
 
 
@@ -189,6 +228,9 @@ def an_operation(draw: Random) -> Operation:
 
 MOMENTS = pool(moment, 200)
 RULES = pool(a_rule, 400)
+SCHEDULES = pool(a_schedule, 200)
+PAUSES = pool(a_pause, 100)
+OVERRIDES = pool(an_override, 200)
 POLICIES = pool(a_policy, 200)
 OPERATIONS = pool(an_operation, 400)
 WISHES = pool(lambda draw: Wish(moment(draw), draw.randrange(40)), 200)
@@ -209,12 +251,14 @@ def some_of(draw: st.DrawFn, made: Sequence[T]) -> tuple[T, ...]:
 
 @st.composite
 def policies(draw: st.DrawFn, on_missing: Sequence[OnMissing]) -> Policy:
-    """Any policy that a policy file can say, of up to three rules."""
+    """Any policy that a policy file can say, of up to three metric rules and up to two schedules."""
     rules = tuple(
         replace(rule, name=f"rule {place}", on_missing_metric=draw(st.sampled_from(on_missing)))
         for place, rule in enumerate(some_of(draw, RULES))
     )
-    return replace(one_of(draw, POLICIES), rules=rules)
+    count = draw(st.sampled_from([0, 0, 0, 0, 1, 2]))
+    schedules = tuple(replace(one_of(draw, SCHEDULES), name=f"schedule {place}") for place in range(count))
+    return replace(one_of(draw, POLICIES), rules=(*rules, *schedules))
 
 
 READY = [("normal",) * count for count in (0, 1, 2, 3, 3, 4, 5, 6, 8, 31, 32, 34)]
@@ -281,6 +325,8 @@ def worlds(
         fresh_at=draw(
             st.sampled_from([{}, {"rule 0": NOW - 20 * MINUTE}, {"rule 0": NOW, "rule 1": NOW - 60 * MINUTE}])
         ),
+        pauses=() if healthy else draw(st.sampled_from([(), (), (), (one_of(draw, PAUSES),)])),
+        overrides=some_of(draw, OVERRIDES) if draw(st.sampled_from([False] * 7 + [True])) else (),
         checks=None if healthy else draw(st.one_of(st.none(), checked(snapshot))),
     )
     return World(draw(policies(on_missing)), seen, {}, warm).with_points(points)
