@@ -21,8 +21,8 @@ from autoscaler.errors import (
     Unavailable,
     Unreadable,
 )
-from tests.control.house import HOT_OR_COLD, House, orders, target
-from tests.core.given import MINUTE, policy, step, threshold
+from tests.control.house import HOT_OR_COLD, INSTANCE, House, orders, target
+from tests.core.given import MINUTE, operation, policy, step, threshold
 from tests.fakes import HANG, LOST, FakeInstance
 
 NAMES = ("bad", "orders", "stock")
@@ -756,6 +756,18 @@ async def test_cooldown_that_ended_lets_the_next_operation_begin(house):
     house.minutes(10)
     await house.hot()
     assert [op.state for op in house.ours] == [State.SUCCEEDED, State.SUBMITTED]
+
+
+async def test_the_breaker_counts_failures_of_any_age_since_the_last_success(house):
+    """Two of them are older than the day that is read for limits, and not the last of their kind."""
+    ends = {"a": timedelta(days=9), "b": timedelta(days=3), "c": timedelta(minutes=5)}
+    failures = [
+        operation(id=name, ended=house.clock.now() - age, state=State.FAILED, instance=INSTANCE)
+        for name, age in ends.items()
+    ]
+    house.store.stored |= {one.id: one for one in failures}
+    found = await house.poller.operations(INSTANCE, house.policies[0], house.clock.now())
+    assert [one.id for one in found] == ["a", "b", "c"]
 
 
 async def test_memory_of_targets_that_went_is_forgotten():
