@@ -17,6 +17,13 @@ def pytest_configure() -> None:
             del os.environ[name]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files of real processes first: they last longest, and mostly wait, while another worker computes."""
+    items.sort(
+        key=lambda item: item.get_closest_marker("container") is None and item.get_closest_marker("process") is None
+    )
+
+
 @pytest.fixture(scope="session")
 def require_tool() -> Callable[[str], str]:
     """`require_tool("buildah")` is the program's path; without the program the test is skipped (see below)."""
