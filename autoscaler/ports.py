@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
 
+from autoscaler.core.by_hand import Intervention
 from autoscaler.core.checks import DataNode, Job, Offer
 from autoscaler.core.decision import Decision
 from autoscaler.core.operation import Operation
@@ -204,10 +205,21 @@ class Store(Protocol):
         """Replace what is remembered of the group's nodes."""
         ...
 
-    async def prune(self, *, before: datetime) -> int:
-        """Forget records and ended operations from before that; how many rows went.
+    async def intervene(self, begun: Sequence[Intervention], *, ended: Sequence[Intervention] = ()) -> None:
+        """Make durable what an operator did by hand, and what it takes back; one that was taken back stays as it is."""
+        ...
 
-        Never the last operation of a target, direction and state.
+    async def standing(self, *, at: datetime) -> tuple[Intervention, ...]:
+        """What was done by hand and is not over, and the last closed breaker of each target (and of all); oldest first.
+
+        Whatever is stored has begun, even where its time is later than `at`.
+        """
+        ...
+
+    async def prune(self, *, before: datetime) -> int:
+        """Forget records, ended operations and what by hand was over before that; how many rows went.
+
+        Never the last operation of a target, direction and state, nor the last closed breaker of a target.
         """
         ...
 
@@ -227,6 +239,14 @@ class History(Protocol):
 
     def operations(self, target: str | None = None, *, limit: int = 100) -> tuple[Operation, ...]:
         """Operations, newest first; of all targets without a name."""
+        ...
+
+    def standing(self, *, at: datetime) -> tuple[Intervention, ...]:
+        """As the store's, for showing."""
+        ...
+
+    def interventions(self, *, limit: int = 100) -> tuple[Intervention, ...]:
+        """What operators did by hand, the last first."""
         ...
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from autoscaler.core.by_hand import Intervention, Kind
 from autoscaler.core.checks import DataNode, Job, Offer
 from autoscaler.core.decision import Decision
 from autoscaler.core.operation import Operation, State
@@ -29,6 +30,7 @@ class MemoryStore:
         self.history = MemoryHistory(self)
         self.stored: dict[str, Operation] = {}
         self.decisions: list[Decision] = []
+        self.by_hand: dict[str, Intervention] = {}
         self._seen: dict[tuple[InstanceKey, str], tuple[SeenNode, ...]] = {}
         self._closed = False
 
@@ -81,9 +83,28 @@ class MemoryStore:
         self._check_open()
         self._seen[instance, group_id] = tuple(nodes)
 
+    async def intervene(self, begun: Sequence[Intervention], *, ended: Sequence[Intervention] = ()) -> None:
+        self._check_open()
+        if any(one.id in self.by_hand for one in begun):
+            raise StoreError("an id is there already")
+        for one in ended:
+            if one.id in self.by_hand and self.by_hand[one.id].ended_at is None:
+                self.by_hand[one.id] = replace(self.by_hand[one.id], ended_at=one.ended_at, ended_by=one.ended_by)
+        self.by_hand |= {one.id: one for one in begun}
+
+    async def standing(self, *, at: datetime) -> tuple[Intervention, ...]:
+        self._check_open()
+        return self.history.standing(at=at)
+
     async def prune(self, *, before: datetime) -> int:
         self._check_open()
-        rows = len(self.decisions) + len(self.stored)
+        rows = len(self.decisions) + len(self.stored) + len(self.by_hand)
+        resets = self.last_resets()
+        self.by_hand = {
+            one.id: one
+            for one in self.by_hand.values()
+            if (over := one.ended_at or one.until) is None or over >= before or one.id in resets
+        }
         last = self._last_of_each_kind()
         self.decisions = [decision for decision in self.decisions if decision.at >= before]
         self.stored = {
@@ -91,10 +112,14 @@ class MemoryStore:
             for operation in self.stored.values()
             if operation.open or _ended(operation) >= before or operation.id in last
         }
-        return rows - len(self.decisions) - len(self.stored)
+        return rows - len(self.decisions) - len(self.stored) - len(self.by_hand)
 
     def close(self) -> None:
         self._closed = True
+
+    def last_resets(self) -> set[str]:
+        """The ids of the last closed breaker of each target, and of all."""
+        return set({one.target: one.id for one in self.by_hand.values() if one.kind is Kind.BREAKER_RESET}.values())
 
     def _check_open(self) -> None:
         if self._closed:
@@ -133,6 +158,13 @@ class MemoryHistory:
             operation for operation in self._store.stored.values() if target is None or operation.target == target
         )
         return tuple(reversed(found))[: max(limit, 0)]
+
+    def standing(self, *, at: datetime) -> tuple[Intervention, ...]:
+        resets = self._store.last_resets()
+        return tuple(one for one in self._store.by_hand.values() if not one.over(at) or one.id in resets)
+
+    def interventions(self, *, limit: int = 100) -> tuple[Intervention, ...]:
+        return tuple(reversed(self._store.by_hand.values()))[: max(limit, 0)]
 
 
 def _without_jobs_once_ended(operation: Operation) -> Operation:

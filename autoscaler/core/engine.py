@@ -4,7 +4,7 @@ rules ──> combine ──> stabilize ──> limits ──> bounds ──> gu
 """
 
 from autoscaler.core import guard, recommend, stages
-from autoscaler.core.decision import Decision, NodeCounts, Reason, StageRecord, Verdict
+from autoscaler.core.decision import Decision, NodeCounts, Reason, StageRecord, Verdict, rfc3339
 from autoscaler.core.guard import Case
 from autoscaler.core.observation import Observation, Override
 from autoscaler.core.policy import Direction, Policy, Rule, ScheduleRule, TargetTrackingRule
@@ -122,7 +122,7 @@ def _guarded(
             StageRecord("guards", end, next(iter(vetoes), Reason.WITHIN_BOUNDS).value if vetoes else ""),
         ),
         vetoes=tuple(vetoes),
-        details=_details(flow, vetoes),
+        details=_override_details(policy, observation.override) | _details(flow, vetoes),
         wanted_reason=flow.reason if vetoes or flow.stopped else None,
         mode=observation.mode.value,
         rules_desired=flow.rules_desired,
@@ -135,6 +135,18 @@ def _details(flow: Flow, vetoes: dict[Reason, str]) -> dict[str, str]:
         sentence = f"no more than {flow.capped.nodes} may be had while {flow.capped.rule} is open"
         return {Reason.AT_MAX.value: sentence}
     return {reason.value: sentence for reason, sentence in vetoes.items()}
+
+
+def _override_details(policy: Policy, override: Override | None) -> dict[str, str]:
+    """By whom, until when and why the number of nodes is set by hand, in every record that it touches."""
+    if override is None:
+        return {}
+    low, high = policy.bounds.min, policy.bounds.max
+    beyond = "" if low <= override.nodes <= high else f" (min is {low} and max is {high})"
+    by = f" by {override.who}" if override.who else ""
+    why = f": {override.reason}" if override.reason else ""
+    sentence = f"{override.nodes} nodes set by hand{by} until {rfc3339(override.until)}{beyond}{why}"
+    return {Reason.OVERRIDE.value: sentence}
 
 
 def _case(policy: Policy, observation: Observation, flow: Flow, direction: Direction) -> Case:

@@ -30,13 +30,13 @@ Guard = Callable[[Case], str | None]
 
 def paused(case: Case) -> str | None:
     """Somebody wants nothing to be changed."""
-    observation = case.observation
-    for pause in observation.pauses:
-        if pause.active(observation.now):
-            whole = "all targets are paused" if pause.all else "paused"
-            until = "until it is resumed" if pause.until is None else f"until {rfc3339(pause.until)}"
-            return f"{whole} {until}" + (f": {pause.reason}" if pause.reason else "")
-    return None
+    pause = case.observation.pause
+    if pause is None:
+        return None
+    whole = "all targets are paused" if pause.all else "paused"
+    by = f" by {pause.who}" if pause.who else ""
+    until = "until it is resumed" if pause.until is None else f"until {rfc3339(pause.until)}"
+    return f"{whole}{by} {until}" + (f": {pause.reason}" if pause.reason else "")
 
 
 def unknown_outcome(case: Case) -> str | None:
@@ -58,7 +58,7 @@ def in_progress(case: Case) -> str | None:
 def breaker_open(case: Case) -> str | None:
     """What failed several times in a row is left alone for a while, then tried once."""
     observation, failures = case.observation, case.policy.breaker.failures
-    until = history.breaker_open_until(observation.of_group, case.direction, failures)
+    until = history.breaker_open_until(observation.of_group, case.direction, failures, reset=observation.breaker_reset)
     if until is None or until <= observation.now:
         return None
     return f"at least {failures} operations in a row have failed; the next is tried at {rfc3339(until)}"

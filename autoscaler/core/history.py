@@ -66,12 +66,15 @@ def last_success(operations: Iterable[Operation], direction: Direction) -> datet
     return max((_end(op) for op in ours if op.state is State.SUCCEEDED), default=None)
 
 
-def breaker_open_until(operations: Iterable[Operation], direction: Direction, failures: int) -> datetime | None:
+def breaker_open_until(
+    operations: Iterable[Operation], direction: Direction, failures: int, *, reset: datetime | None = None
+) -> datetime | None:
     """Until when the breaker is open for this direction; it may be past. None: too few have failed in a row.
 
-    Scale-outs that fail open it for both directions, scale-ins only for in. Shadows tell nothing of the cloud.
+    Scale-outs that fail open it for both directions, scale-ins only for in. Shadows tell nothing of the cloud. What
+    ended up to `reset` no longer counts: somebody closed the breaker then.
     """
-    ours = [op for op in operations if not op.shadow]
+    ours = [op for op in operations if not op.shadow and (reset is None or _end(op) > reset)]
     opened_by = (Direction.OUT,) if direction is Direction.OUT else (Direction.OUT, Direction.IN)
     rows = (_failures_in_a_row(ours, each) for each in opened_by)
     return max((max(row) + _rest(len(row) - failures) for row in rows if len(row) >= failures), default=None)

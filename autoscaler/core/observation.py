@@ -29,6 +29,7 @@ class Pause:
     until: datetime | None = None  # None: until it is taken back
     reason: str = ""
     all: bool = False  # of every target, not of this one alone
+    who: str = ""
 
     def active(self, now: datetime) -> bool:
         """Whether it holds now."""
@@ -43,6 +44,7 @@ class Override:
     until: datetime
     nodes: int
     reason: str = ""
+    who: str = ""
 
     def active(self, now: datetime) -> bool:
         """Whether it holds now."""
@@ -64,6 +66,7 @@ class Observation:
     fresh_at: Mapping[str, datetime] = field(default_factory=dict)  # rule → when its data was last there: ends a spell
     pauses: tuple[Pause, ...] = ()  # of this target and of all; only those active now matter
     overrides: tuple[Override, ...] = ()  # of this target; of those active now the one that began last counts
+    breaker_reset: datetime | None = None  # failures up to then no longer count: somebody closed the breaker
     checks: Checks | None = None  # read only when something would move
 
     @cached_property
@@ -75,6 +78,12 @@ class Observation:
     def last_change(self) -> datetime | None:
         """When the group last got other nodes: samples from before are of another size."""
         return history.last_change(self.of_group)
+
+    @property
+    def pause(self) -> Pause | None:
+        """The pause that holds now: of those active the one that ends last, and of such one of all targets."""
+        active = [one for one in self.pauses if one.active(self.now)]
+        return max(active, key=lambda one: (one.until is None, one.until or one.from_, one.all), default=None)
 
     @property
     def override(self) -> Override | None:

@@ -8,9 +8,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, RowMapping, Select, select
 
+from autoscaler.core.by_hand import Intervention
 from autoscaler.core.operation import Operation
 from autoscaler.errors import StoreError
-from autoscaler.storage import faults, rows, tables
+from autoscaler.storage import faults, queries, rows, tables
 from autoscaler.storage.unreadable import Sieve
 
 
@@ -43,6 +44,15 @@ class SqliteHistory:
             query = query.where(o.target == target)
         found = self._read(query.order_by(o.committed_at.desc(), o.seq.desc()).limit(max(limit, 0)))
         return self._sieve.readable(found, rows.to_operation)
+
+    def standing(self, *, at: datetime) -> tuple[Intervention, ...]:
+        found = self._read(queries.standing(rows.micros(at)))
+        return self._sieve.readable(found, rows.to_intervention)
+
+    def interventions(self, *, limit: int = 100) -> tuple[Intervention, ...]:
+        i = tables.interventions.c
+        found = self._read(select(tables.interventions).order_by(i.seq.desc()).limit(max(limit, 0)))
+        return self._sieve.readable(found, rows.to_intervention)
 
     def close(self) -> None:
         """Close the connection; what is asked after that raises StoreError."""

@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Delete, Select, and_, bindparam, delete, func, or_, select
 
+from autoscaler.core.by_hand import Kind
 from autoscaler.core.operation import State
 from autoscaler.core.target import InstanceKey
 from autoscaler.storage import tables
@@ -72,3 +73,23 @@ def forget_decisions(before: int, at_most: int) -> Delete:
     d = tables.decisions.c
     oldest = select(d.id).where(d.at < before).order_by(d.at).limit(at_most)
     return delete(tables.decisions).where(d.id.in_(oldest))
+
+
+_I = tables.interventions.c
+
+
+def _last_resets() -> Select[Any]:
+    """The last closed breaker of each target, and of all: its failures stay closed whatever its age."""
+    return select(func.max(_I.seq)).where(_I.kind == Kind.BREAKER_RESET.value).group_by(_I.target)
+
+
+def standing(at: int) -> Select[Any]:
+    """What was done by hand and is not over at that time (microseconds), and the last closed breakers."""
+    held = and_(_I.ended_at.is_(None), or_(_I.until.is_(None), _I.until > at))
+    return select(tables.interventions).where(or_(held, _I.seq.in_(_last_resets()))).order_by(_I.seq)
+
+
+def forget_interventions(before: int) -> Delete:
+    """Delete what was over before that (microseconds), but never the last closed breaker of a target."""
+    over = func.coalesce(_I.ended_at, _I.until)
+    return delete(tables.interventions).where(over < before, _I.seq.not_in(_last_resets()))

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import RowMapping
 
+from autoscaler.core.by_hand import Intervention, Kind
 from autoscaler.core.decision import Decision, Reason
 from autoscaler.core.operation import Operation, State
 from autoscaler.core.policy import Direction
@@ -150,6 +151,45 @@ def to_seen_nodes(text: str) -> tuple[SeenNode, ...]:
         )
     except (ValueError, TypeError, KeyError, OverflowError) as error:
         raise CorruptRowError(f"cannot be read ({error!r})") from error
+
+
+def of_intervention(one: Intervention) -> dict[str, Any]:
+    """The columns of what was done by hand."""
+    return {
+        "id": one.id,
+        "kind": one.kind.value,
+        "target": one.target,
+        "from": micros(one.from_),
+        "until": _micros_or_none(one.until),
+        "nodes": one.nodes,
+        "reason": _writable(one.reason),
+        "who": _writable(one.who),
+        "ended_at": _micros_or_none(one.ended_at),
+        "ended_by": _writable(one.ended_by),
+    }
+
+
+def to_intervention(row: Row) -> Intervention:
+    """What was done by hand.
+
+    Raises:
+        CorruptRowError: any column cannot be read; the text names the row.
+    """
+    try:
+        return Intervention(
+            id=row["id"],
+            kind=Kind(row["kind"]),
+            target=row["target"],
+            from_=instant(row["from"]),
+            until=_instant_or_none(row["until"]),
+            nodes=None if row["nodes"] is None else _whole(row["nodes"]),
+            reason=row["reason"],
+            who=row["who"],
+            ended_at=_instant_or_none(row["ended_at"]),
+            ended_by=row["ended_by"],
+        )
+    except (ValueError, TypeError, OverflowError) as error:
+        raise CorruptRowError(f"row {row['id']!r} of table interventions cannot be read ({error})") from error
 
 
 def _list(values: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sqlalchemy import ColumnElement, Connection, Engine, delete, insert, select, update
 
+from autoscaler.core.by_hand import Intervention
 from autoscaler.core.decision import Decision
 from autoscaler.core.operation import Operation, State
 from autoscaler.core.target import InstanceKey
@@ -27,6 +28,8 @@ _PRUNE_AT_ONCE = 5000
 """Records that one transaction of a prune deletes (some 20 ms): between two of them the loop goes on."""
 
 _EXAMPLE = "sqlite:////var/lib/autoscaler/autoscaler.db"
+
+_REPAIR_BY_HAND = "nothing is decided meanwhile; mend or delete the row with the daemon stopped, or restore a backup"
 
 _REPAIR = "the instance is held; mend or delete the row with the daemon stopped, or restore a backup"
 
@@ -87,6 +90,7 @@ class SqliteStore:
     - an operation: `operations` raises StoreError for its instance, which is held: a lost operation would be a lost
       cooldown, or a call made twice. `commit_intent` refuses the instance too, where the row's state is not known.
       `open_operations` leaves it out and reports it, so that the operations of other instances are still followed.
+    - what was done by hand: `standing` raises StoreError, and nothing is decided: it may be a pause of all targets.
     - seen nodes: reported; the group counts as seen without nodes, so that its nodes warm up once more.
     """
 
@@ -178,6 +182,29 @@ class SqliteStore:
             connection.execute(delete(tables.seen_nodes).where(*_group(instance, group_id)))
             connection.execute(insert(tables.seen_nodes), row)
 
+    async def intervene(self, begun: Sequence[Intervention], *, ended: Sequence[Intervention] = ()) -> None:
+        i = tables.interventions.c
+        with self._transaction() as connection:
+            for one in ended:
+                row = rows.of_intervention(one)
+                change = update(tables.interventions).where(i.id == one.id, i.ended_at.is_(None))
+                connection.execute(change.values(ended_at=row["ended_at"], ended_by=row["ended_by"]))
+            for one in begun:
+                connection.execute(insert(tables.interventions), rows.of_intervention(one))
+
+    async def standing(self, *, at: datetime) -> tuple[Intervention, ...]:
+        """As the port says.
+
+        Raises:
+            StoreError: also where a row cannot be read: it may be a pause, and nothing may be decided without it.
+        """
+        with self._transaction() as connection:
+            found = connection.execute(queries.standing(rows.micros(at))).mappings().all()
+        try:
+            return tuple(rows.to_intervention(row) for row in found)
+        except rows.CorruptRowError as error:
+            raise StoreError(f"{self._file}: {error}; {_REPAIR_BY_HAND}") from error
+
     async def prune(self, *, before: datetime) -> int:
         """As the port says, in several short transactions: there may be millions of records, and the loop goes on."""
         moment = rows.micros(before)
@@ -190,6 +217,7 @@ class SqliteStore:
                 break
             await asyncio.sleep(0)
         with self._transaction() as connection:
+            gone += connection.execute(queries.forget_interventions(moment)).rowcount
             return gone + connection.execute(queries.forget_operations(moment)).rowcount
 
     def close(self) -> None:

@@ -109,3 +109,19 @@ seen_nodes = Table(
     Column("group_id", Text, primary_key=True),
     Column("nodes", Text, nullable=False),  # a list of {id, first_ready_at, warm}: a group seen empty is a row, too
 )
+
+interventions = Table(
+    "interventions",  # what operators did by hand: a few, and read whole
+    metadata,
+    Column("seq", Serial, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("kind", Text, nullable=False),
+    Column("target", Text),  # none: every target
+    Column("from", BigInteger, nullable=False),
+    Column("until", BigInteger),  # none: until it is taken back
+    Column("nodes", Integer),
+    Column("reason", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("ended_at", BigInteger),  # taken back
+    Column("ended_by", Text, nullable=False),
+)

@@ -260,6 +260,24 @@ def a_breaker_holds(world: World) -> None:
     )
 
 
+def a_breaker_that_was_closed_just_now_vetoes_nothing(world: World) -> None:
+    """What an operator closes is closed, whatever has failed before; a clock may have been set back since."""
+    last = max((op.ended_at for op in world.seen.operations if op.ended_at is not None), default=NOW)
+    assert Reason.BREAKER_OPEN not in decide(world.with_seen(breaker_reset=last)).vetoes
+
+
+def closing_a_breaker_only_takes_its_veto_away(world: World) -> None:
+    """Whenever it was closed, the other vetoes and the wish stay as they are."""
+    before = decide(world)
+    for hours in (0, 1, 1000):
+        after = decide(world.with_seen(breaker_reset=NOW - timedelta(hours=hours)))
+        assert after.desired == before.desired
+        assert [one for one in before.vetoes if one is not Reason.BREAKER_OPEN] == [
+            one for one in after.vetoes if one is not Reason.BREAKER_OPEN
+        ]
+        assert set(after.vetoes) <= set(before.vetoes)
+
+
 def observe_never_moves(world: World) -> None:
     """I10: in observe (or off) no decision moves a node."""
     for mode in (Mode.OBSERVE, Mode.OFF):

@@ -133,7 +133,7 @@ BREAKS = {
         CALM,
     ),
     "a-pause-is-forgotten": (
-        Break(guard, "if pause.active(observation.now):", "if False:"),
+        Break(guard, "if pause is None:", "if True:"),
         invariants.a_pause_holds,
         CALM,
     ),

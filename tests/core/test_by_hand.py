@@ -111,6 +111,23 @@ def test_an_override_does_not_pass(reason, case):
     assert (decision.change, decision.reason.value, decision.wanted_reason) == (0, reason, Reason.OVERRIDE)
 
 
+SHOWN_OVERRIDES = {
+    "wanted": (Override(ago(5), NOW + HOUR, 6, "a sale", "ann"), 3, "6 nodes set by hand by ann until {}: a sale"),
+    "satisfied": (Override(ago(5), NOW + HOUR, 3), 3, "3 nodes set by hand until {}"),
+    "beyond max": (Override(ago(5), NOW + HOUR, 99), 3, "99 nodes set by hand until {} (min is 2 and max is 16)"),
+}
+
+
+@pytest.mark.parametrize(("given", "current", "words"), SHOWN_OVERRIDES.values(), ids=SHOWN_OVERRIDES)
+def test_an_override_is_told_in_every_record_that_it_touches(given, current, words):
+    told = {"override": words.format("2026-11-23T13:00:00Z")}
+    for pauses in ((), (Pause(ago(5)),)):
+        seen = observation(WARM, overrides=(given,), pauses=pauses, snapshot=snapshot(current))
+        details = decided(policy(HOT_OR_COLD), seen).details
+        assert details.items() >= told.items()
+        assert ("paused" in details) == (pauses != () and given.nodes != current)
+
+
 def test_under_an_override_what_the_rules_wanted_counts_for_stabilisation():
     decision = decided(policy(HOT_OR_COLD), HOT, overrides=(override(9),))
     assert (decision.stages[0].desired, decision.stages[0].because, decision.wish) == (9, "override", 4)
@@ -122,6 +139,7 @@ PAUSES = {
     "with a reason": (Pause(ago(5), NOW + HOUR, "a move"), "paused until 2026-11-23T13:00:00Z: a move"),
     "until it is resumed": (Pause(ago(5)), "paused until it is resumed"),
     "all": (Pause(ago(5), all=True), "all targets are paused until it is resumed"),
+    "by somebody": (Pause(ago(5), reason="a move", who="ann"), "paused by ann until it is resumed: a move"),
     "its start is included": (Pause(NOW), "paused until it is resumed"),
     "its end is excluded": (Pause(ago(5), NOW), None),
     "not yet": (Pause(ago(-1)), None),
@@ -212,6 +230,34 @@ def test_the_breaker_opens_after_failures_in_a_row(operations, held):
 
 def forced_to(nodes: int, current: int, operations: tuple[Operation, ...]) -> Observation:
     return observation(WARM, overrides=(override(nodes),), snapshot=snapshot(current), operations=operations)
+
+
+RESET = {
+    "after the last failure": (ago(0.5), False),
+    "at the end of the last failure": (ago(1), False),
+    "before the last: two of three are left": (ago(2.5), False),
+    "at the end of the first: two are left": (ago(3), False),
+    "before the first": (ago(3.1), True),
+}
+
+
+@pytest.mark.parametrize(("reset", "held"), RESET.values(), ids=RESET)
+def test_failures_up_to_the_moment_in_which_the_breaker_was_closed_no_longer_count(reset, held):
+    seen = replace(forced_to(4, 3, failed(1, 2, 3)), breaker_reset=reset)
+    vetoed = Reason.BREAKER_OPEN in decided(policy(HOT_OR_COLD, cooldown=NO_COOLDOWN), seen).vetoes
+    assert vetoed == held
+
+
+def test_a_breaker_that_was_closed_opens_again_after_as_many_failures_more():
+    chosen = policy(HOT_OR_COLD, cooldown=NO_COOLDOWN)
+    for count, held in ((2, False), (3, True)):
+        seen = replace(forced_to(4, 3, failed(*range(1, count + 1), 11, 12, 13)), breaker_reset=ago(10))
+        assert (Reason.BREAKER_OPEN in decided(chosen, seen).vetoes) == held
+
+
+def test_closing_the_breaker_leaves_the_cooldown_of_the_failure():
+    decision = decided(policy(HOT_OR_COLD), HOT, operations=failed(1, 2, 3), breaker_reset=NOW)
+    assert decision.vetoes == (Reason.COOLDOWN,)
 
 
 def test_the_breaker_says_until_when():

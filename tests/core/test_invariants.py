@@ -142,6 +142,18 @@ def test_i6_a_breaker_holds(world):
 
 @thoroughly
 @given(ANY)
+def test_a_breaker_that_was_closed_just_now_vetoes_nothing(world):
+    invariants.a_breaker_that_was_closed_just_now_vetoes_nothing(world)
+
+
+@thoroughly
+@given(ANY)
+def test_closing_a_breaker_only_takes_its_veto_away(world):
+    invariants.closing_a_breaker_only_takes_its_veto_away(world)
+
+
+@thoroughly
+@given(ANY)
 def test_i10_observe_never_moves(world):
     invariants.observe_never_moves(world)
 

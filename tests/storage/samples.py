@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from autoscaler.core.by_hand import Intervention, Kind
 from autoscaler.core.decision import Decision, NodeCounts, Reason, Verdict
 from autoscaler.core.operation import Operation, State
 from autoscaler.core.policy import Direction
@@ -39,3 +40,13 @@ def decision(at: datetime = NOW, target: str = "orders", **fields: Any) -> Decis
     """A wish for a fourth node."""
     values: dict[str, Any] = {"change": 1, "desired": 4, "reason": Reason.ABOVE_THRESHOLD}
     return Decision(target=target, at=at, decision=Verdict.OUT, nodes=NodeCounts(3, 3, 2, 16), **(values | fields))
+
+
+def intervention(
+    identity: str = "h1", kind: Kind = Kind.PAUSE, target: str | None = "orders", **fields: Any
+) -> Intervention:
+    """A pause of orders from NOW on, until it is taken back; a closed breaker is a moment."""
+    values: dict[str, Any] = {"from_": NOW, "reason": "a move", "who": "ann"}
+    if kind is Kind.BREAKER_RESET:
+        values["until"] = fields.get("from_", NOW)
+    return Intervention(identity, kind, target, **(values | fields))

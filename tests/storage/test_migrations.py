@@ -16,14 +16,14 @@ from autoscaler.errors import StoreError
 from autoscaler.storage import migrations, schema, tables
 from tests.storage import samples
 
-SECOND = '''
+NEXT = '''
 """Give decisions a note."""
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "test2"
-down_revision = "0001"
+down_revision = "0002"
 
 
 def upgrade():
@@ -46,7 +46,7 @@ def upgraded(tmp_path: Path, database: Path) -> None:
     """Bring the database to a package of one revision more than ours."""
     scripts = tmp_path / "100% more"
     shutil.copytree(migrations.SCRIPTS, scripts)
-    (scripts / "versions" / "rev_test2.py").write_text(SECOND)
+    (scripts / "versions" / "rev_test2.py").write_text(NEXT)
     schema.ensure(database, head="test2", scripts=scripts)
 
 
@@ -70,7 +70,7 @@ def test_the_migrated_schema_is_the_one_of_the_code_word_for_word(open_store, da
     assert stored_schema(database) == stored_schema(tmp_path / "from_code.db")
 
 
-async def test_an_upgrade_from_revision_1_keeps_what_is_stored(open_store, database, tmp_path):
+async def test_an_upgrade_keeps_what_is_stored(open_store, database, tmp_path):
     store = open_store()
     await store.commit_intent(samples.operation(), samples.decision())
     store.close()
@@ -84,6 +84,15 @@ async def test_an_upgrade_from_revision_1_keeps_what_is_stored(open_store, datab
         ]
     connection.close()
     assert "WHERE state IN" in stored_schema(database)["one_open_operation_per_instance"]
+
+
+def test_a_file_of_the_first_version_gets_the_tables_of_this_one(open_store, database, tmp_path):
+    scripts = tmp_path / "first"
+    shutil.copytree(migrations.SCRIPTS, scripts, ignore=shutil.ignore_patterns("rev_000[2-9]*"))
+    database.parent.mkdir()
+    schema.ensure(database, head="0001", scripts=scripts)
+    assert "interventions" not in stored_schema(database)
+    assert open_store().history.standing(at=samples.NOW) == ()
 
 
 def test_tables_of_a_newer_version_are_refused_and_left_alone(open_store, database, tmp_path):
@@ -110,7 +119,7 @@ def test_an_upgrade_that_fails_leaves_the_tables_as_they_were(open_store, databa
     before = stored_schema(database)
     scripts = tmp_path / "broken"
     shutil.copytree(migrations.SCRIPTS, scripts)
-    (scripts / "versions" / "rev_test2.py").write_text(SECOND + "\n    raise RuntimeError('half way')\n")
+    (scripts / "versions" / "rev_test2.py").write_text(NEXT + "\n    raise RuntimeError('half way')\n")
     with pytest.raises(RuntimeError, match="half way"):
         schema.ensure(database, head="test2", scripts=scripts)
     assert stored_schema(database) == before

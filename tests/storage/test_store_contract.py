@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from autoscaler.core.by_hand import Intervention, Kind
 from autoscaler.core.decision import Reason
 from autoscaler.core.operation import OPEN_STATES, Operation, State
 from autoscaler.core.policy import Direction
@@ -51,8 +52,8 @@ def store(make_store: Callable[[], Store]) -> Store:
     return make_store()
 
 
-def ids(operations: tuple[Operation, ...]) -> list[str]:
-    return [operation.id for operation in operations]
+def ids(stored: tuple[Operation, ...] | tuple[Intervention, ...]) -> list[str]:
+    return [one.id for one in stored]
 
 
 # --- intents ---------------------------------------------------------------------------------------------------------
@@ -276,6 +277,81 @@ async def test_seen_nodes_are_replaced_in_their_order(store):
     await store.save_seen_nodes(INSTANCE, "g1", [SeenNode("gone", NOW)])
     await store.save_seen_nodes(INSTANCE, "g1", nodes)
     assert await store.seen_nodes(INSTANCE, "g1") == nodes
+
+
+# --- by hand ---------------------------------------------------------------------------------------------------------
+
+STANDS: dict[str, tuple[dict[str, Any], bool]] = {
+    "until it is taken back": ({}, True),
+    "its end is excluded": ({"until": NOW}, False),
+    "just before its end": ({"until": NOW + MICROSECOND}, True),
+    "begun later by the clock": ({"from_": NOW + HOUR}, True),
+    "of all": ({"target": None}, True),
+    "an override": ({"kind": Kind.OVERRIDE, "nodes": 6, "until": NOW + HOUR}, True),
+    "a closed breaker, the last": ({"kind": Kind.BREAKER_RESET, "from_": NOW - 1000 * HOUR}, True),
+    "taken back": ({"ended_at": NOW - HOUR, "ended_by": "bob"}, False),
+    "taken back later by the clock": ({"ended_at": NOW + HOUR, "ended_by": "bob"}, False),
+}
+
+
+@pytest.mark.parametrize(("fields", "stands"), STANDS.values(), ids=STANDS)
+async def test_what_was_done_by_hand_stands_until_it_is_over(store, fields, stands):
+    one = samples.intervention(**fields)
+    await store.intervene([one])
+    assert await store.standing(at=NOW) == store.history.standing(at=NOW) == ((one,) if stands else ())
+    assert store.history.interventions() == (one,)
+
+
+async def test_what_is_taken_back_keeps_who_and_when_and_is_replaced_in_one_go(store):
+    first, second = samples.intervention(), samples.intervention("h2", until=NOW + HOUR)
+    await store.intervene([first])
+    await store.intervene([second], ended=[first.ended(NOW, "bob")])
+    assert await store.standing(at=NOW) == (second,)
+    assert store.history.interventions() == (second, first.ended(NOW, "bob"))
+    assert store.history.interventions(limit=1) == (second,)
+
+
+async def test_what_was_taken_back_stays_as_it_is(store):
+    one = samples.intervention()
+    await store.intervene([one])
+    await store.intervene([], ended=[one.ended(NOW, "bob")])
+    await store.intervene([], ended=[one.ended(NOW + HOUR, "eve"), samples.intervention("gone").ended(NOW, "eve")])
+    assert store.history.interventions() == (one.ended(NOW, "bob"),)
+
+
+async def test_an_intervention_that_cannot_be_stored_takes_nothing_back(store):
+    one = samples.intervention()
+    await store.intervene([one])
+    with pytest.raises(StoreError):
+        await store.intervene([one], ended=[one.ended(NOW, "bob")])
+    assert await store.standing(at=NOW) == (one,)
+
+
+async def test_of_closed_breakers_the_last_of_each_target_and_of_all_stands(store):
+    resets = [("a", "orders"), ("b", None), ("c", "orders"), ("d", "users"), ("e", None)]
+    await store.intervene([samples.intervention(name, Kind.BREAKER_RESET, target) for name, target in resets])
+    assert ids(await store.standing(at=NOW + HOUR)) == ["c", "d", "e"]
+
+
+async def test_prune_forgets_what_was_over_and_keeps_what_stands_and_the_last_closed_breakers(store):
+    long_ago = NOW - 1000 * HOUR
+    await store.intervene(
+        [
+            samples.intervention("over", from_=long_ago, until=NOW - MICROSECOND),
+            samples.intervention("over then", from_=long_ago, until=NOW),
+            samples.intervention("taken back", from_=long_ago, until=NOW + HOUR, ended_at=long_ago),
+            samples.intervention("stands", from_=long_ago),
+            samples.intervention("reset", Kind.BREAKER_RESET, from_=long_ago),
+            samples.intervention("last reset", Kind.BREAKER_RESET, from_=long_ago),
+        ]
+    )
+    assert await store.prune(before=NOW) == 3
+    assert ids(store.history.interventions()) == ["last reset", "stands", "over then"]
+
+
+async def test_words_with_half_a_character_can_be_stored(store):
+    await store.intervene([samples.intervention(reason="\ud83d", who="\ud83d")])
+    assert len(await store.standing(at=NOW)) == 1
 
 
 # --- pruning, closing ------------------------------------------------------------------------------------------------
