@@ -4,7 +4,7 @@ Adapters live in `huaweicloud/`, `storage/`, `telemetry/` and `web/`; fakes that
 `tests/fakes.py`. Every instant is aware and UTC. Errors are those of `autoscaler.errors`, nothing else leaves a port.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -116,6 +116,18 @@ class Cloud(Protocol):
 
         Raises:
             CloudError: either could not be asked.
+        """
+        ...
+
+    async def data_node_cpu(
+        self, data_node_ids: Collection[str], start: datetime, end: datetime
+    ) -> Mapping[str, Points]:
+        """The CPU of RDS instances in percent, a value a minute, of [start, end); all in as few calls as allowed.
+
+        One that Cloud Eye does not list, or has nothing of, is not in it, or empty: it is not known, never zero.
+
+        Raises:
+            CloudError: Cloud Eye could not be asked.
         """
         ...
 

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -256,6 +256,7 @@ class FakeCloud:
         self.job_list: dict[str, Job] = {}
         self.hidden_jobs: set[str] = set()  # accepted, and not in any list yet
         self.data: tuple[DataNode, ...] = (DataNode("rds", "orders-db", "normal", "ACTIVE"),)
+        self.data_cpu: dict[str, Decimal] = {}  # of its newest minute, percent; without one it is not listed
         self.on_sale = Offer("flavor", ("az1", "az2"), sold_out=False)
         self.answers: deque[object] = deque()
         self.broken: dict[object, Exception] = {}
@@ -291,6 +292,17 @@ class FakeCloud:
     async def data_nodes(self, target: Target) -> tuple[DataNode, ...]:
         await self._called("data_nodes")
         return self.data
+
+    async def data_node_cpu(
+        self, data_node_ids: Collection[str], start: datetime, end: datetime
+    ) -> Mapping[str, Points]:
+        await self._called("data_node_cpu")
+        last = self.clock.now() - timedelta(minutes=1)
+        return {
+            one: {last: self.data_cpu[one]} if start <= last < end else {}
+            for one in data_node_ids
+            if one in self.data_cpu
+        }
 
     async def offer(self, target: Target, snapshot: Snapshot) -> Offer:
         await self._called("offer")

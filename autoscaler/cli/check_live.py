@@ -97,11 +97,24 @@ def _checks(finding: Finding, policy: Policy, checks: Checks) -> None:
     for node in checks.data_nodes:
         told = f"data node {node.name or node.id} is {node.ddm_status} in DDM and {node.rds_status or 'unknown'} in RDS"
         (finding.facts if node.available else finding.stops).append(told)
+    _data_node_cpu(finding, policy, checks)
     if checks.offer is not None and checks.offer.sold_out:
         finding.stops.append(f"flavor {checks.offer.flavor_id} is sold out where the target may use it")
     elif checks.offer is not None:
         zones = ", ".join(checks.offer.sellable_zones)
         finding.facts.append(f"flavor {checks.offer.flavor_id} is on sale in {zones}")
+
+
+def _data_node_cpu(finding: Finding, policy: Policy, checks: Checks) -> None:
+    limit = policy.data_node_max_cpu
+    if limit is None:
+        return
+    for node in checks.data_nodes:
+        if node.cpu is not None:
+            told = f"data node {node.name or node.id} is at {node.cpu:f} % CPU, max_cpu is {limit:f} %"
+            (finding.stops if node.cpu > limit else finding.facts).append(told)
+    if checks.cpu_unknown:
+        finding.facts.append(f"max_cpu stops nothing while the CPU of a data node is not known: {checks.cpu_unknown}")
 
 
 async def _metrics(huawei: HuaweiCloud, finding: Finding, policy: Policy, snapshot: Snapshot, now: datetime) -> None:

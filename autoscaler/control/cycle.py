@@ -16,6 +16,7 @@ from autoscaler.control.executor import Executor
 from autoscaler.control.memory import Memory
 from autoscaler.control.poller import Poll, Poller, Seen
 from autoscaler.core import engine, history, remembered
+from autoscaler.core.checks import Checks
 from autoscaler.core.decision import Decision, Reason, StageRecord, Verdict
 from autoscaler.core.observation import Observation
 from autoscaler.core.operation import Operation
@@ -115,10 +116,24 @@ class Cycle:
         policy, decision, now = first.seen.policy, first.decision, first.observation.now
         direction = Direction.OUT if decision.desired > decision.nodes.current else Direction.IN
         checks = await preflight.read(self._cloud, policy, direction, now)
+        self._tell_blind(policy.name, direction, checks)
         operations = await self._poller.operations(first.seen.instance, policy, now)
         shadows = self._memory.of(policy.name).shadows
         observation = replace(first.observation, checks=checks, operations=(*operations, *shadows))
         return Evaluated(first.seen, observation, engine.decide(policy, observation))
+
+    def _tell_blind(self, name: str, direction: Direction, checks: Checks) -> None:
+        """Once, until it is known again: where the CPU of a data node is not known, its guard cannot veto."""
+        share = self._memory.of(name)
+        if direction is Direction.OUT:
+            share.blind, before = bool(checks.cpu_unknown), share.blind
+            if share.blind and not before:
+                self._monitor.event(
+                    "warning",
+                    "the CPU of a data node is not known, so max_cpu stops nothing",
+                    target=name,
+                    reason=checks.cpu_unknown,
+                )
 
     async def _commit(self, one: Evaluated) -> Evaluated | _End:
         """Commit the intent and begin its call in a task of its own: a slow answer delays nobody.

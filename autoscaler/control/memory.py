@@ -21,6 +21,7 @@ class TargetMemory:
     decision: Decision | None = None
     cooldowns: dict[Direction, timedelta] = field(default_factory=dict)
     error: str | None = None
+    blind: bool = False  # it was told that the CPU of a data node is not known
 
     @property
     def first_evaluated_at(self) -> datetime | None:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from autoscaler.core.checks import Checks
+from autoscaler.core.checks import Checks, DataNode, newest_cpu
 from autoscaler.core.history import DAY
 from autoscaler.core.policy import Direction, Policy
 from autoscaler.core.target import Snapshot
@@ -24,11 +24,44 @@ async def read(cloud: Cloud, policy: Policy, direction: Direction, now: datetime
     target = policy.target
     snapshot = await describe_one(cloud, policy)
     jobs = await cloud.jobs(now - DAY, now + DAY)
-    data_nodes = await cloud.data_nodes(target) if policy.check_data_nodes else ()
+    data_nodes, cpu_unknown = await _data_nodes(cloud, policy, direction, now)
     offer = await cloud.offer(target, snapshot) if direction is Direction.OUT else None
     if cloud.names_nodes:
         snapshot = await _with_zones(cloud, policy, snapshot)
-    return Checks(snapshot, jobs, data_nodes, offer, cloud.skew or timedelta(0))
+    return Checks(snapshot, jobs, data_nodes, offer, skew=cloud.skew or timedelta(0), cpu_unknown=cpu_unknown)
+
+
+async def _data_nodes(
+    cloud: Cloud, policy: Policy, direction: Direction, now: datetime
+) -> tuple[tuple[DataNode, ...], str]:
+    """The data nodes, if anything is asked of them; and why a CPU is not known that the policy asks for.
+
+    Raises:
+        CloudError: whether they are available is to be known, and could not be read.
+    """
+    asked_for_cpu = policy.data_node_max_cpu is not None and direction is Direction.OUT
+    if not policy.check_data_nodes and not asked_for_cpu:
+        return (), ""
+    try:
+        data_nodes = await cloud.data_nodes(policy.target)
+    except CloudError as error:
+        if policy.check_data_nodes:
+            raise
+        return (), str(error)
+    return await measured(cloud, data_nodes, policy.max_metric_age, now) if asked_for_cpu else (data_nodes, "")
+
+
+async def measured(
+    cloud: Cloud, data_nodes: tuple[DataNode, ...], max_age: timedelta, now: datetime
+) -> tuple[tuple[DataNode, ...], str]:
+    """The data nodes with their CPU, and why one is not known; an error is told, not raised: it stops nobody."""
+    try:
+        points = await cloud.data_node_cpu([node.id for node in data_nodes], now - max_age, now)
+    except CloudError as error:
+        return data_nodes, str(error)
+    known = tuple(replace(node, cpu=newest_cpu(points.get(node.id, {}), now, max_age)) for node in data_nodes)
+    blind = ", ".join(node.name or node.id for node in known if node.cpu is None)
+    return known, f"Cloud Eye has no value of {blind} that is new enough" if blind else ""
 
 
 async def describe_one(cloud: Cloud, policy: Policy) -> Snapshot:

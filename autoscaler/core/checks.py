@@ -1,7 +1,9 @@
 """What is read just before something is changed: unfinished jobs, data nodes, whether the flavor is on sale."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from autoscaler.core.policy import Direction
 from autoscaler.core.target import Snapshot
@@ -51,11 +53,22 @@ class DataNode:
     name: str
     ddm_status: str  # as DDM knows it; only `normal` is good
     rds_status: str  # as RDS says; only ACTIVE is good; "" = RDS does not know it
+    cpu: Decimal | None = None  # percent, of its newest whole minute; None: not asked, not known, or too old
 
     @property
     def available(self) -> bool:
         """Whether DDM lets nodes be added or removed while it is like this."""
         return self.ddm_status.lower() == "normal" and self.rds_status.upper() == "ACTIVE"
+
+
+CPU_PERIOD = timedelta(minutes=1)
+"""RDS user guide, "Monitoring Metrics": a value a minute."""
+
+
+def newest_cpu(points: Mapping[datetime, Decimal], now: datetime, max_age: timedelta) -> Decimal | None:
+    """The newest value whose minute is over and began no longer than `max_age` ago; None where there is none."""
+    usable = [time for time in points if time + CPU_PERIOD <= now <= time + max_age]
+    return points[max(usable)] if usable else None
 
 
 @dataclass(frozen=True)
@@ -75,6 +88,7 @@ class Checks:
     jobs: tuple[Job, ...]  # of the whole project, all that the list holds around now
     data_nodes: tuple[DataNode, ...] = ()
     offer: Offer | None = None  # only read for a scale-out
+    cpu_unknown: str = ""  # why the CPU of a data node is not known, where the policy asks for it
     skew: timedelta = timedelta(0)  # the cloud's clock minus ours
 
     def unfinished(self, instance_id: str) -> tuple[Job, ...]:

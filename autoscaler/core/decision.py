@@ -44,6 +44,7 @@ class Reason(StrEnum):
     NO_SCALE_IN = "no_scale_in"  # veto: the cloud does not scale in prepaid instances
     PAYMENT_REQUIRED = "payment_required"  # veto: prepaid without auto_pay: an order would wait for somebody to pay
     BLACKOUT = "blackout"  # veto: the policy wants no change in this direction at this time
+    DATA_NODE_BOTTLENECK = "data_node_bottleneck"  # veto: an associated RDS is at its limit: more DDM nodes cannot help
     DATA_NODE_BUSY = "data_node_busy"  # veto: an associated RDS is not available
     SOLD_OUT = "sold_out"  # veto: the flavor is sold out
     OBSERVE_ONLY = "observe_only"  # veto: the mode lets nothing be sent
@@ -60,6 +61,7 @@ VETO_ORDER = (
     Reason.NO_SCALE_IN,
     Reason.PAYMENT_REQUIRED,
     Reason.BLACKOUT,
+    Reason.DATA_NODE_BOTTLENECK,
     Reason.DATA_NODE_BUSY,
     Reason.SOLD_OUT,
     Reason.OBSERVE_ONLY,  # last: it hides nothing

@@ -150,4 +150,5 @@ def _override_details(policy: Policy, override: Override | None) -> dict[str, st
 
 
 def _case(policy: Policy, observation: Observation, flow: Flow, direction: Direction) -> Case:
-    return Case(policy, observation, direction, cooldown=flow.cooldown, forced=flow.forced)
+    below_min = flow.reason is Reason.BELOW_MIN
+    return Case(policy, observation, direction, cooldown=flow.cooldown, forced=flow.forced, below_min=below_min)

@@ -22,6 +22,7 @@ class Case:
     direction: Direction
     cooldown: timedelta | None = None  # the one that applies instead of the target's
     forced: bool = False  # below min, or by hand: past cooldown and blackout
+    below_min: bool = False  # past what an override does not pass, too
 
 
 Guard = Callable[[Case], str | None]
@@ -138,6 +139,20 @@ def blackout(case: Case) -> str | None:
     return None if last is None else f"blackout until {rfc3339(last)}"
 
 
+def data_node_bottleneck(case: Case) -> str | None:
+    """Where an RDS behind the group is at its limit, more DDM nodes only put more load on it."""
+    checks, limit = case.observation.checks, case.policy.data_node_max_cpu
+    if case.direction is not Direction.OUT or case.below_min or checks is None or limit is None:
+        return None
+    for node in checks.data_nodes:
+        if node.cpu is not None and node.cpu > limit:
+            return (
+                f"data node {node.name or node.id} is at {node.cpu:f} % CPU, above max_cpu {limit:f} %: "
+                "more DDM nodes cannot help"
+            )
+    return None
+
+
 def data_node_busy(case: Case) -> str | None:
     """Associated RDS instances must be available and idle, or the cloud refuses."""
     checks = case.observation.checks
@@ -175,6 +190,7 @@ GUARDS: dict[Reason, Guard] = {
     Reason.NO_SCALE_IN: no_scale_in,
     Reason.PAYMENT_REQUIRED: payment_required,
     Reason.BLACKOUT: blackout,
+    Reason.DATA_NODE_BOTTLENECK: data_node_bottleneck,
     Reason.DATA_NODE_BUSY: data_node_busy,
     Reason.SOLD_OUT: sold_out,
     Reason.OBSERVE_ONLY: observe_only,  # last: it hides nothing

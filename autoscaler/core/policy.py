@@ -172,6 +172,7 @@ class Policy:
     on_missing_metric: OnMissing = OnMissing.HOLD
     warm_up: timedelta = timedelta(minutes=5)
     check_data_nodes: bool = True  # guards.data_nodes.available
+    data_node_max_cpu: Decimal | None = None  # guards.data_nodes.max_cpu, percent; None: not asked
     blackouts: tuple[Blackout, ...] = ()
     breaker: Breaker = Breaker()
     place: str = ""  # FILE:LINE of the target, for messages

@@ -51,6 +51,7 @@ _STOPS: dict[str, str] = {
     Reason.NO_SCALE_IN: "the cloud does not scale in prepaid instances",
     Reason.PAYMENT_REQUIRED: "an order of a prepaid instance would wait for somebody to pay it",
     Reason.BLACKOUT: "a blackout is on",
+    Reason.DATA_NODE_BOTTLENECK: "a data node is at its limit: more DDM nodes cannot help",
     Reason.DATA_NODE_BUSY: "a data node is not available",
     Reason.SOLD_OUT: "the flavor is sold out",
     Reason.OBSERVE_ONLY: "the mode is observe",

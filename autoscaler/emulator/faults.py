@@ -51,6 +51,7 @@ class Kind(enum.StrEnum):
     TOKEN_REVOKED = "token_revoked"  # noqa: S105 - every token and temporary key given out so far ends now
     SOLD_OUT = "sold_out"  # every flavor is sold out in `zone` (all), for `seconds` of t (for ever); enlarges fail
     DATA_NODE_BUSY = "data_node_busy"  # every data node is BACKING UP, for `seconds` of t (600)
+    DATA_NODE_HOT = "data_node_hot"  # every data node's CPU is `cpu` percent (95), for `seconds` of t (600)
     FOREIGN_SCALE_OUT = "foreign_scale_out"  # somebody else adds `nodes` (1) to the first (or `group`) group
     FOREIGN_SCALE_IN = "foreign_scale_in"  # somebody else removes `nodes` (1)
     ORDERS_PAID = "orders_paid"  # somebody pays every order that waits for payment
@@ -72,6 +73,7 @@ _STAGES = {
         Kind.TOKEN_REVOKED,
         Kind.SOLD_OUT,
         Kind.DATA_NODE_BUSY,
+        Kind.DATA_NODE_HOT,
         Kind.FOREIGN_SCALE_OUT,
         Kind.FOREIGN_SCALE_IN,
         Kind.ORDERS_PAID,
@@ -119,6 +121,7 @@ class Request(pydantic.BaseModel):
     retry_after: Annotated[float, pydantic.Field(ge=0)] | None = None
     seconds: Annotated[float, pydantic.Field(gt=0)] | None = None
     nodes: Annotated[int, pydantic.Field(ge=0, le=32)] | None = None
+    cpu: Annotated[float, pydantic.Field(ge=0, le=100)] | None = None
     node: str | None = None
     group: str | None = None
     zone: str | None = None

@@ -173,7 +173,7 @@ class Eye:
         return value
 
     def _of_data_node(self, node: records.DataNode) -> Source:
-        return lambda minute: round(_percent(node.cpu * (1 + 0.01 * _noise(node.id, minute))), 2)
+        return lambda minute: round(_percent(node.cpu_at(minute) * (1 + 0.01 * _noise(node.id, minute))), 2)
 
 
 def aggregate(points: Iterator[tuple[datetime, float]], period: timedelta, how: str) -> list[tuple[datetime, float]]:

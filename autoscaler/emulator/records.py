@@ -130,6 +130,12 @@ class DataNode:
     status: str
     cpu: float
     busy_until: datetime | None = None
+    hot: list[tuple[datetime, datetime, float]] = field(default_factory=list)  # from, until, percent
+
+    def cpu_at(self, minute: datetime) -> float:
+        """Its CPU in percent, before noise; of spans that overlap the one armed last counts."""
+        spans = (cpu for begin, end, cpu in reversed(self.hot) if begin <= minute < end)
+        return next(spans, self.cpu)
 
     def status_at(self, now: datetime) -> str:
         """Its state in the words of RDS (RDS API reference: Querying DB Instances)."""

@@ -14,6 +14,7 @@ from autoscaler.emulator.records import JobName, JobStatus, NodeStatus
 _LONG_AGO = timedelta(days=365)
 _FOREVER = datetime.max.replace(tzinfo=UTC)
 _BUSY_SECONDS = 600.0
+_HOT = 95.0  # percent
 
 
 @dataclass(frozen=True)
@@ -305,6 +306,7 @@ class World:
             faults.Kind.TOKEN_REVOKED: self._revoke,
             faults.Kind.SOLD_OUT: self._sell_out,
             faults.Kind.DATA_NODE_BUSY: self._busy_data_nodes,
+            faults.Kind.DATA_NODE_HOT: self._heat_data_nodes,
             faults.Kind.FOREIGN_SCALE_OUT: self._foreign_out,
             faults.Kind.FOREIGN_SCALE_IN: self._foreign_in,
             faults.Kind.ORDERS_PAID: self._pay,
@@ -321,6 +323,11 @@ class World:
     def _busy_data_nodes(self, request: faults.Request, now: datetime) -> None:
         for node in self.data_nodes.values():
             node.busy_until = now + timedelta(seconds=request.seconds or _BUSY_SECONDS)
+
+    def _heat_data_nodes(self, request: faults.Request, now: datetime) -> None:
+        until = now + timedelta(seconds=request.seconds or _BUSY_SECONDS)
+        for node in self.data_nodes.values():
+            node.hot.append((now, until, _HOT if request.cpu is None else request.cpu))
 
     def _foreign_out(self, request: faults.Request, now: datetime) -> None:
         instance, group = self._foreign_group(request)

@@ -1,7 +1,19 @@
 """The whole client, put together: one transport, one session, both ports."""
 
 from autoscaler import clock, ports
-from autoscaler.huaweicloud import agency, cloud_eye, ddm, endpoints, iam, mutations, reads, signing, skew, transport
+from autoscaler.huaweicloud import (
+    agency,
+    cloud_eye,
+    data_node_cpu,
+    ddm,
+    endpoints,
+    iam,
+    mutations,
+    reads,
+    signing,
+    skew,
+    transport,
+)
 from autoscaler.huaweicloud.connection import AccessKey, Agency, Connection, Password, Retries, Timeouts
 from autoscaler.huaweicloud.gateway import Gateway
 
@@ -47,6 +59,7 @@ class HuaweiCloud:
             api=endpoints.ddm_api(connection),
             time=time,
             clock_skew=self._skew,
+            cpu=data_node_cpu.DataNodeCpu(gateway, dialect=connection.dialect, time=time),
         )
         self.metrics: ports.MetricSource = cloud_eye.CloudEye(gateway, dialect=connection.dialect, time=time)
 

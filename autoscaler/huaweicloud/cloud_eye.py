@@ -77,15 +77,26 @@ class CloudEye:
             fetched[key] = new if isinstance(new, errors.CloudError) or not before else {**before, **new}
 
     async def _asked(self, batch: Batch) -> Mapping[Series, series.Points | series.LeftOut]:
-        path = "/V1.0/{project}/batch-query-metric-data"
-        answer = await self._gateway.query("cloud_eye", "batch_query", path, _body(batch, self._dialect))
-        return series.read(batch, answer.body, "Cloud Eye batch_query")
+        return await asked(self._gateway, batch, NAMESPACE, self._dialect)
 
 
-def _body(batch: Batch, dialect: Dialect) -> dict[str, Any]:
+async def asked(
+    gateway: Gateway, batch: Batch, namespace: str, dialect: Dialect
+) -> Mapping[Series, series.Points | series.LeftOut]:
+    """One call of a batch.
+
+    Raises:
+        CloudError: it could not be asked, or its answer cannot be used.
+    """
+    path = "/V1.0/{project}/batch-query-metric-data"
+    answer = await gateway.query("cloud_eye", "batch_query", path, _body(batch, namespace, dialect))
+    return series.read(batch, answer.body, "Cloud Eye batch_query")
+
+
+def _body(batch: Batch, namespace: str, dialect: Dialect) -> dict[str, Any]:
     metrics = [
         {
-            "namespace": NAMESPACE,
+            "namespace": namespace,
             "metric_name": name,
             "dimensions": [{"name": key, "value": value} for key, value in dimensions],
         }

@@ -1,14 +1,14 @@
 """The port `Cloud`: one DDM service of one project."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from autoscaler import clock, errors, ports
 from autoscaler.core import checks
 from autoscaler.core.operation import Operation
 from autoscaler.core.target import Scope, Snapshot, Target
-from autoscaler.huaweicloud import data_nodes, flavors, groups, instances, jobs, scaling, skew
+from autoscaler.huaweicloud import data_node_cpu, data_nodes, flavors, groups, instances, jobs, scaling, skew
 from autoscaler.huaweicloud.connection import DdmApi
 from autoscaler.huaweicloud.gateway import Gateway
 
@@ -17,13 +17,21 @@ class DdmCloud:
     """What the port promises, in either API."""
 
     def __init__(
-        self, gateway: Gateway, *, region: str, api: DdmApi, time: clock.Clock, clock_skew: skew.ClockSkew
+        self,
+        gateway: Gateway,
+        *,
+        region: str,
+        api: DdmApi,
+        time: clock.Clock,
+        clock_skew: skew.ClockSkew,
+        cpu: data_node_cpu.DataNodeCpu,
     ) -> None:
         self._gateway = gateway
         self._region = region
         self._api = api
         self._time = time
         self._skew = clock_skew
+        self._cpu = cpu
 
     @property
     def scope(self) -> Scope | None:
@@ -54,6 +62,11 @@ class DdmCloud:
 
     async def data_nodes(self, target: Target) -> tuple[checks.DataNode, ...]:
         return await data_nodes.data_nodes(self._gateway, target.instance_id)
+
+    async def data_node_cpu(
+        self, data_node_ids: Collection[str], start: datetime, end: datetime
+    ) -> Mapping[str, ports.Points]:
+        return await self._cpu.fetch(data_node_ids, start, end)
 
     async def offer(self, target: Target, snapshot: Snapshot) -> checks.Offer:
         instance = await instances.show(self._gateway, target.instance_id, at=self._time.now())

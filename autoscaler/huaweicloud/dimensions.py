@@ -64,29 +64,41 @@ class DimensionBook:
         self._read_at = self._time.monotonic()
 
     async def _listed(self) -> dict[str, Dimensions]:
-        known: dict[str, Dimensions] = {}
-        marker = ""
-        for _ in range(_MOST_PAGES):
-            query = (("namespace", NAMESPACE), ("metric_name", _EVERY_NODE_HAS), ("limit", str(_PAGE)))
-            page = await self._gateway.get(
-                "cloud_eye",
-                "list_metrics",
-                "/V1.0/{project}/metrics",
-                (*query, ("start", marker)) if marker else query,
-            )
-            metrics = page.records("metrics")
-            for metric in metrics:
-                dimensions = pairs(metric)
-                known.update({value: dimensions for name, value in dimensions if name in _NODE_NAMES})
-            before, marker = marker, page.record("meta_data").text_or("marker") if page.has("meta_data") else ""
-            if len(metrics) < _PAGE or marker in ("", before):
-                return known
-        raise errors.Unreadable("Cloud Eye list_metrics: there is no end to its pages; the answer is not used")
+        return {
+            value: dimensions
+            for dimensions in await listed(self._gateway, NAMESPACE, _EVERY_NODE_HAS)
+            for name, value in dimensions
+            if name in _NODE_NAMES
+        }
 
     def _formed(self, instance_id: str, node_id: str) -> Dimensions:
         values = dict.fromkeys(_NODE_NAMES, node_id) | {_INSTANCE_NAME: instance_id}
         form = self._form if all(name in values for name in self._form) else _DEFAULT_FORM
         return tuple((name, values[name]) for name in form)
+
+
+async def listed(gateway: Gateway, namespace: str, metric_name: str) -> list[Dimensions]:
+    """The dimensions of every series of a metric, in the cloud's order (its API reference, "Querying Metrics").
+
+    Raises:
+        CloudError: it could not be asked, or has no end.
+    """
+    found: list[Dimensions] = []
+    marker = ""
+    for _ in range(_MOST_PAGES):
+        query = (("namespace", namespace), ("metric_name", metric_name), ("limit", str(_PAGE)))
+        page = await gateway.get(
+            "cloud_eye",
+            "list_metrics",
+            "/V1.0/{project}/metrics",
+            (*query, ("start", marker)) if marker else query,
+        )
+        metrics = page.records("metrics")
+        found += map(pairs, metrics)
+        before, marker = marker, page.record("meta_data").text_or("marker") if page.has("meta_data") else ""
+        if len(metrics) < _PAGE or marker in ("", before):
+            return found
+    raise errors.Unreadable("Cloud Eye list_metrics: there is no end to its pages; the answer is not used")
 
 
 def pairs(metric: Record) -> Dimensions:

@@ -29,7 +29,7 @@ class DataNodes:
     """The RDS instances behind the group, during the whole case."""
 
     busy: bool
-    cpu: Decimal | None  # in per cent; no guard of this version asks for it
+    cpu: Decimal | None  # percent; None: not known
 
 
 @dataclass(frozen=True)

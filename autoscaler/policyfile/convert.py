@@ -29,6 +29,7 @@ def policy(draft: Draft) -> core.Policy:
         on_missing_metric=keys.on_missing_metric,
         warm_up=keys.warm_up,
         check_data_nodes=keys.guards.data_nodes.available,
+        data_node_max_cpu=keys.guards.data_nodes.max_cpu,
         blackouts=tuple(_blackout(blackout) for blackout in keys.guards.blackout),
         breaker=core.Breaker(failures=keys.guards.breaker.failures),
         place=f"{place.file}:{place.line}",

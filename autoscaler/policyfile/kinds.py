@@ -58,6 +58,16 @@ def _ratio(value: object) -> Decimal:
     return share / 100
 
 
+def _percent_of_cpu(value: object) -> Decimal:
+    written = quantities.percent(value) if isinstance(value, str) and value.endswith("%") else value
+    number = Decimal(written) if isinstance(written, int | Decimal) and not isinstance(written, bool) else None
+    if number is None or not number.is_finite() or not 0 < number <= _HUNDRED:
+        raise ValueError(
+            f"{quantities.shown(value)} is not allowed; it must be a percentage above 0, 100 at most, as in 85"
+        )
+    return number
+
+
 def _datapoints(value: object) -> tuple[int, int]:
     parts = value.split("/") if isinstance(value, str) else []
     if len(parts) != 2 or not all(part.isascii() and part.isdigit() and len(part) <= 4 for part in parts):  # noqa: PLR2004 - M and N
@@ -84,6 +94,11 @@ SizeToAdd = Annotated[Size, PlainValidator(_size), WithJsonSchema({"anyOf": [_WH
 SizeToRemove = Annotated[Size, PlainValidator(_part), WithJsonSchema({"anyOf": [_WHOLE_SCHEMA, _PERCENT_SCHEMA]})]
 Ratio = Annotated[
     Decimal, PlainValidator(_ratio), PlainSerializer(quantities.write_ratio), WithJsonSchema(_PERCENT_SCHEMA)
+]
+PercentOfCpu = Annotated[
+    Decimal,
+    PlainValidator(_percent_of_cpu),
+    WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0, "maximum": 100}, _PERCENT_SCHEMA]}),
 ]
 Datapoints = Annotated[
     tuple[int, int],

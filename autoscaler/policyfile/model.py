@@ -263,12 +263,14 @@ class LimitKeys(shape.Keys):
 class DataNodeKeys(shape.Keys):
     """What is asked of the RDS instances behind the group."""
 
-    refused: ClassVar[Mapping[str, str]] = {"max_cpu": f"guards.data_nodes.max_cpu is {_NOT_YET}"}
-
     available: bool = Field(
         default=True,
         strict=True,
         description="true: hold until they are available; false: leave that to the cloud's own refusal",
+    )
+    max_cpu: kinds.PercentOfCpu | None = Field(
+        None,
+        description="percent: while the CPU of one of them is above this, nothing is added; without it none is asked",
     )
 
 

@@ -118,8 +118,8 @@ def _observed(case: Case, group: "_Group", recordings: Mapping[Metric, _Recordin
 
 
 def _data_node(case: Case) -> DataNode:
-    busy = case.data_nodes.busy
-    return DataNode("rds", "rds", "busy" if busy else "normal", "BUSY" if busy else "ACTIVE")
+    busy, cpu = case.data_nodes.busy, case.data_nodes.cpu
+    return DataNode("rds", "rds", "busy" if busy else "normal", "BUSY" if busy else "ACTIVE", cpu)
 
 
 @dataclass(frozen=True)

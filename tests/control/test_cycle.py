@@ -1,5 +1,6 @@
 """A cycle: every evaluation ends in one record or one counted error; what would move is checked before it is sent."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -22,7 +23,7 @@ from autoscaler.errors import (
     Unreadable,
 )
 from tests.control.house import HOT_OR_COLD, INSTANCE, House, orders, target
-from tests.core.given import MINUTE, operation, policy, step, threshold
+from tests.core.given import MINUTE, NO_COOLDOWN, operation, policy, step, threshold
 from tests.fakes import HANG, LOST, FakeInstance
 
 NAMES = ("bad", "orders", "stock")
@@ -195,6 +196,62 @@ async def test_a_hold_reads_nothing_more(house):
 
 def _restarting(house):
     house.cloud.instances["instance"].status = "RESTARTING"
+
+
+GUARDED = orders(data_node_max_cpu=Decimal(85), cooldown=NO_COOLDOWN)
+
+
+async def test_a_data_node_at_its_limit_holds_a_scale_out_until_it_cools():
+    house = House(policies=(GUARDED,))
+    house.cloud.data_cpu["rds"] = Decimal("93.5")
+    house.metrics.stand_at(90)
+    held = await house.decision()
+    assert (held.decision.value, held.desired, held.reason.value) == ("hold", 3, "data_node_bottleneck")
+    assert held.details == {
+        "data_node_bottleneck": "data node orders-db is at 93.5 % CPU, above max_cpu 85 %: more DDM nodes cannot help"
+    }
+    assert house.cloud.mutations == []
+    house.cloud.data_cpu["rds"] = Decimal(85)
+    house.minutes()
+    assert (await house.decision()).decision.value == "out"
+
+
+async def test_the_cpu_of_the_data_nodes_is_read_only_before_nodes_are_added():
+    house = House(policies=(GUARDED,))
+    house.cloud.have(4)
+    house.cloud.data_cpu["rds"] = Decimal(99)
+    house.metrics.stand_at(10)
+    assert (await house.decision()).decision.value == "in"
+    assert "data_node_cpu" not in house.cloud.calls
+
+
+@pytest.mark.parametrize("why", ["not listed", "cannot be asked"])
+async def test_a_cpu_that_is_not_known_stops_nobody_and_is_told_once_until_it_is_known_again(why):
+    house = House(policies=(replace(GUARDED, mode=Mode.OBSERVE),))
+    house.metrics.stand_at(90)
+    reason = "Cloud Eye has no value of orders-db that is new enough"
+    if why == "cannot be asked":
+        house.cloud.broken["data_node_cpu"], reason = Unavailable("down"), "down"
+
+    async def told() -> list[dict[str, object]]:
+        house.minutes(20)  # each time the shadow of the last is over
+        assert (await house.decision()).vetoes == ("observe_only",)
+        return [fields for _, message, fields in house.monitor.events if "max_cpu stops nothing" in message]
+
+    assert [len(await told()) for _ in range(3)] == [1, 1, 1]
+    assert await told() == [{"target": "orders", "reason": reason}]
+    house.cloud.broken.clear()
+    house.cloud.data_cpu["rds"] = Decimal(20)
+    await told()
+    house.cloud.data_cpu.clear()
+    assert len(await told()) == 2
+
+
+async def test_without_a_look_at_their_state_a_list_of_data_nodes_that_cannot_be_read_stops_nobody():
+    house = House(policies=(replace(GUARDED, check_data_nodes=False),))
+    house.cloud.broken["data_nodes"] = Unavailable("down")
+    house.metrics.stand_at(90)
+    assert (await house.decision()).decision.value == "out"
 
 
 CHANGED = {

@@ -173,9 +173,9 @@ def job(status: str = "Running", *, name: str = "EnlargeNode", instance: str = I
     return Job("job-1", name, status, instance)
 
 
-def data_node(ddm: str = "normal", rds: str = "ACTIVE") -> DataNode:
+def data_node(ddm: str = "normal", rds: str = "ACTIVE", cpu: str | None = None) -> DataNode:
     """An associated RDS instance."""
-    return DataNode("rds-1", "orders-db", ddm, rds)
+    return DataNode("rds-1", "orders-db", ddm, rds, None if cpu is None else Decimal(cpu))
 
 
 def offer(*, sold_out: bool = False) -> Offer:

@@ -1,6 +1,7 @@
 """The operator's hand, blackouts and the breaker: what passes what, until when, and in which words."""
 
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
@@ -23,6 +24,7 @@ from tests.core.given import (
     ago,
     around,
     checks,
+    data_node,
     decided,
     limits,
     observation,
@@ -96,6 +98,7 @@ NOT_PASSED = {
     "direction_locked": ({"mode": Mode.OUT_ONLY}, 2),
     "no_scale_in": ({"snapshot": snapshot(3, prepaid=True)}, 2),
     "payment_required": ({"snapshot": snapshot(3, prepaid=True)}, 6),
+    "data_node_bottleneck": ({"checks": checks(observation(), data_nodes=(data_node(cpu="99"),))}, 6),
     "data_node_busy": (
         {"checks": checks(observation(), data_nodes=(DataNode("d", "d", "busy", "ACTIVE"),))},
         6,
@@ -107,7 +110,8 @@ NOT_PASSED = {
 @pytest.mark.parametrize(("reason", "case"), NOT_PASSED.items(), ids=NOT_PASSED)
 def test_an_override_does_not_pass(reason, case):
     seen, nodes = case
-    decision = decided(policy(HOT_OR_COLD), observation(WARM, overrides=(override(nodes),), **seen))
+    chosen = policy(HOT_OR_COLD, data_node_max_cpu=Decimal(85))
+    decision = decided(chosen, observation(WARM, overrides=(override(nodes),), **seen))
     assert (decision.change, decision.reason.value, decision.wanted_reason) == (0, reason, Reason.OVERRIDE)
 
 

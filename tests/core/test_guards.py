@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from autoscaler.core import guard
+from autoscaler.core.checks import newest_cpu
 from autoscaler.core.decision import VETO_ORDER, Reason
 from autoscaler.core.operation import State
 from autoscaler.core.target import Mode, Target
@@ -14,6 +16,7 @@ from tests.core.given import (
     HOT_OR_COLD,
     INSTANCE,
     NO_COOLDOWN,
+    NOW,
     ago,
     checks,
     data_node,
@@ -30,14 +33,20 @@ HOT, COLD = "80", "20"
 BUSY_RDS = data_node(rds="BACKING UP")
 
 
-def vetoes(cpu: str, *, auto_pay: bool = False, check_data_nodes: bool = True, pre: dict | None = None, **more):
+def vetoes(cpu: str, *, auto_pay: bool = False, pre: dict | None = None, keys: dict | None = None, **more):
     """Which guards veto a change that this CPU wants; `pre` is what was read just before acting."""
     seen = observation(cpu, **more)
     if pre is not None:
         seen = replace(seen, checks=checks(seen, **pre))
     target = Target("orders", INSTANCE.instance_id, auto_pay=auto_pay)
-    decision = decided(policy(HOT_OR_COLD, target=target, check_data_nodes=check_data_nodes), seen)
+    decision = decided(policy(HOT_OR_COLD, target=target, **(keys or {})), seen)
     return {veto.value: decision.details[veto.value] for veto in decision.vetoes}
+
+
+def hot_rds(cpu: str | None, *, max_cpu: Decimal | None = Decimal(85), **keys: Any) -> dict[str, Any]:
+    """Two RDS instances, the second at this CPU."""
+    pre = {"data_nodes": (data_node(cpu="10"), data_node(cpu=cpu))}
+    return {"pre": pre, "keys": {"data_node_max_cpu": max_cpu, **keys}}
 
 
 UNKNOWN = {"operations": (operation(state=State.UNKNOWN, id="op7"),)}
@@ -129,7 +138,18 @@ OPEN = {"operations": (operation(state=State.SUBMITTED, change=2, id="op7"),)}
             {"pre": {"data_nodes": (data_node(rds=""),)}}, "data_node_busy", "data_node_busy", id="rds-not-found"
         ),
         pytest.param({"pre": {"data_nodes": (data_node("NORMAL", "active"),)}}, "", "", id="whatever-the-case"),
-        pytest.param({"pre": {"data_nodes": (BUSY_RDS,)}, "check_data_nodes": False}, "", "", id="left-to-the-cloud"),
+        pytest.param(
+            {"pre": {"data_nodes": (BUSY_RDS,)}, "keys": {"check_data_nodes": False}}, "", "", id="left-to-the-cloud"
+        ),
+        pytest.param(hot_rds("85.1"), "data_node_bottleneck", "", id="rds-above-max-cpu"),
+        pytest.param(hot_rds("85"), "", "", id="rds-at-exactly-max-cpu"),
+        pytest.param(hot_rds("12"), "", "", id="rds-idle"),
+        pytest.param(hot_rds(None), "", "", id="rds-of-unknown-cpu"),
+        pytest.param(hot_rds("99", max_cpu=None), "", "", id="nobody-asks-for-the-cpu"),
+        pytest.param(
+            hot_rds("99", check_data_nodes=False), "data_node_bottleneck", "", id="availability-left-to-the-cloud"
+        ),
+        pytest.param({"keys": {"data_node_max_cpu": Decimal(85)}}, "", "", id="cpu-not-read-yet"),
         pytest.param({"pre": {"offer": offer(sold_out=True)}}, "sold_out", "", id="sold-out"),
         pytest.param({"pre": {"offer": offer()}}, "", "", id="on-sale"),
         pytest.param({"mode": Mode.OBSERVE}, "observe_only", "observe_only", id="observe"),
@@ -172,6 +192,11 @@ def test_a_guard_and_the_directions_it_vetoes(given, hot, cold):
         ),
         pytest.param(
             {"pre": {"data_nodes": (BUSY_RDS,)}}, "data node orders-db is normal in DDM and BACKING UP in RDS", id="rds"
+        ),
+        pytest.param(
+            hot_rds("93.25"),
+            "data node orders-db is at 93.25 % CPU, above max_cpu 85 %: more DDM nodes cannot help",
+            id="bottleneck",
         ),
         pytest.param(
             {"pre": {"data_nodes": (data_node(rds=""),)}},
@@ -219,11 +244,44 @@ def test_a_sold_out_flavor_that_nobody_named():
     )
 
 
+def test_a_data_node_at_its_limit_is_told_by_its_id_where_it_has_no_name():
+    nameless = replace(data_node(cpu="90"), name="")
+    keys = {"data_node_max_cpu": Decimal("89.9")}
+    assert vetoes(HOT, pre={"data_nodes": (nameless,)}, keys=keys) == {
+        "data_node_bottleneck": "data node rds-1 is at 90 % CPU, above max_cpu 89.9 %: more DDM nodes cannot help"
+    }
+
+
+def test_below_min_grows_although_a_data_node_is_at_its_limit():
+    seen = observation("50", snapshot=snapshot(1))
+    seen = replace(seen, checks=checks(seen, data_nodes=(data_node(cpu="99"),)))
+    decision = decided(policy(HOT_OR_COLD, nodes=(2, 16), data_node_max_cpu=Decimal(85)), seen)
+    assert (decision.decision.value, decision.desired, decision.reason.value) == ("out", 2, "below_min")
+
+
+NEWEST = {
+    "the newest": ({3: "10", 2: "20"}, "20"),
+    "the minute that is just over": ({1: "30"}, "30"),
+    "a minute that is not over": ({2: "20", 0.5: "40"}, "20"),
+    "as old as is allowed": ({15: "50"}, "50"),
+    "too old": ({15.1: "50"}, None),
+    "none": ({}, None),
+}
+
+
+@pytest.mark.parametrize(("points", "expected"), NEWEST.values(), ids=NEWEST)
+def test_the_cpu_of_a_data_node_is_that_of_its_newest_whole_minute(points, expected):
+    given = {ago(minutes): Decimal(value) for minutes, value in points.items()}
+    newest = newest_cpu(given, NOW, timedelta(minutes=15))
+    assert newest == (None if expected is None else Decimal(expected))
+
+
 EVERYTHING: dict[str, Any] = {
     "operations": (operation(state=State.UNKNOWN), operation(state=State.SUBMITTED), operation(ended=ago(1))),
     "snapshot": snapshot(status="ERROR", prepaid=True),
     "mode": Mode.OBSERVE,
-    "pre": {"data_nodes": (BUSY_RDS,), "offer": offer(sold_out=True)},
+    "pre": {"data_nodes": (replace(BUSY_RDS, cpu=Decimal(99)),), "offer": offer(sold_out=True)},
+    "keys": {"data_node_max_cpu": Decimal(85)},
 }
 
 
@@ -234,6 +292,7 @@ def test_all_vetoes_that_apply_are_listed_in_their_order():
         "not_ready",
         "cooldown",
         "payment_required",
+        "data_node_bottleneck",
         "data_node_busy",
         "sold_out",
         "observe_only",
@@ -263,7 +322,7 @@ def test_the_first_veto_is_the_reason():
 
 
 def test_where_nothing_is_wanted_nothing_is_vetoed():
-    seen = observation("50", **{key: value for key, value in EVERYTHING.items() if key != "pre"})
+    seen = observation("50", **{key: value for key, value in EVERYTHING.items() if key not in {"pre", "keys"}})
     decision = decided(policy(HOT_OR_COLD), seen)
     assert (decision.reason, decision.vetoes, decision.details) == (Reason.WITHIN_BOUNDS, (), {})
 
@@ -287,6 +346,7 @@ def test_the_guards_stand_in_the_order_of_the_closed_list():
         "no_scale_in",
         "payment_required",
         "blackout",
+        "data_node_bottleneck",
         "data_node_busy",
         "sold_out",
         "observe_only",

@@ -204,6 +204,7 @@ def a_policy(draw: Random) -> Policy:
         limits=limits,
         scale_in_stabilization=draw.choice([timedelta(0), 15 * MINUTE]),
         check_data_nodes=draw.random() < 0.5,
+        data_node_max_cpu=draw.choice([None, Decimal(85)]),
         blackouts=() if draw.random() < 0.85 else (a_blackout(draw), a_blackout(draw)),
         breaker=Breaker(draw.choice([1, 2, 3])),
     )
@@ -295,7 +296,9 @@ def checked(draw: st.DrawFn, snapshot: Snapshot) -> Checks:
         snapshot=draw(st.one_of(st.just(snapshot), snapshots())),
         jobs=draw(st.sampled_from([(), (), (Job("j", "EnlargeNode", "Running", INSTANCE.instance_id),)])),
         data_nodes=draw(
-            st.sampled_from([(), (DataNode("d", "d", "normal", "ACTIVE"),), (DataNode("d", "", "busy", ""),)])
+            st.sampled_from(
+                [(), (DataNode("d", "d", "normal", "ACTIVE", Decimal(90)),), (DataNode("d", "", "busy", ""),)]
+            )
         ),
         offer=draw(st.sampled_from([None, Offer("f", ("a",), sold_out=False), Offer(None, (), sold_out=True)])),
         skew=draw(st.sampled_from([timedelta(0), timedelta(minutes=6)])),

@@ -56,6 +56,7 @@ EAGER = policy(
     cooldown={"out": "3m", "failed": "3m"},
     max_metric_age="5m",
     warm_up="0s",
+    guards={"data_nodes": {"max_cpu": 85}},
     rules=[{"name": "cpu", "type": "threshold", "metric": "ddm_cpu_util", "out": [{"above": 75, "add": 1}]}],
 )
 WATCHED = EAGER | {"instance_id": "calmin09", "group_id": CALM, "nodes": {"min": 2, "max": 4}}
@@ -224,6 +225,7 @@ HOLDS = {
     "Cloud Eye fails": Hold(CES | {"kind": "http_500"}, {"stale_data", "no_data"}, both=True),
     "Cloud Eye throttles": Hold(CES | {"kind": "429"}, {"stale_data", "no_data"}, both=True),
     "the data node is busy": Hold({"kind": "data_node_busy", "seconds": 420}, {"data_node_busy"}),
+    "the data node is hot": Hold({"kind": "data_node_hot", "seconds": 420}, {"data_node_bottleneck"}),
     "the flavor is sold out": Hold({"kind": "sold_out", "seconds": 420}, {"sold_out"}),
 }
 

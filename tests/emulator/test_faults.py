@@ -164,6 +164,16 @@ async def test_a_busy_data_node_shows_at_both_services_and_refuses_enlarges(call
     assert (await caller.enlarge()).status_code == 200
 
 
+async def test_a_hot_data_node_shows_in_cloud_eye_and_cools_again(caller, clock):
+    await caller.fault("data_node_hot", cpu=93, seconds=300)
+    clock.advance(minutes=30)
+    now = int(clock.now().timestamp() * 1000)
+    query = {"namespace": "SYS.RDS", "metric_name": "rds001_cpu_util", "period": 1, "filter": "average"}
+    query |= {"dim.0": "rds_cluster_id,c6f68fed9e74478c8679479a07d7d568in01", "from": now - 2_400_000, "to": now}
+    found = (await caller.call("cloud_eye", "GET", "/V1.0/{p}/metric-data", params=query)).json()["datapoints"]
+    assert [point["average"] > 90 for point in found].count(True) == 5
+
+
 async def test_somebody_else_scales_out_and_in(caller, clock):
     await caller.fault("foreign_scale_out", nodes=2)
     assert (await caller.enlarge()).status_code == 409

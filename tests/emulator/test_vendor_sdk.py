@@ -192,6 +192,25 @@ async def test_the_list_of_metrics_tells_the_dimensions(sdk):
     assert got.meta_data.total == 2
 
 
+async def test_the_cpu_of_a_data_node_is_listed_and_measured(sdk, clock):
+    listed = await sdk.ces("list_metrics", ces.ListMetricsRequest(namespace="SYS.RDS", metric_name="rds001_cpu_util"))
+    (one,) = listed.metrics
+    assert [dimension.value for dimension in one.dimensions] == ["c6f68fed9e74478c8679479a07d7d568in01"]
+    now = int(clock.now().timestamp() * 1000)
+    dimensions = [ces.MetricsDimension(name=told.name, value=told.value) for told in one.dimensions]
+    body = ces.BatchListMetricDataRequestBody(
+        metrics=[ces.MetricInfo(one.namespace, one.metric_name, dimensions)],
+        period="1",
+        filter="average",
+        _from=now - 900_000,
+        to=now,
+    )
+    batch = (await sdk.ces("batch_list_metric_data", ces.BatchListMetricDataRequest(body=body))).metrics
+    values = [point.average for point in batch[0].datapoints]
+    assert values
+    assert values == pytest.approx([30] * len(values), rel=0.02)
+
+
 async def test_enlarge_and_reduce_by_the_older_api(sdk, clock):
     body = ddm.EnlargeRequest(flavor_id=FLAVOR, node_number=1, group_id=GROUP)
     sent = await sdk.ddm("expand_instance_nodes", ddm.ExpandInstanceNodesRequest(INSTANCE, body))

@@ -147,12 +147,23 @@ IN_A_TARGET = {
         "limits: {nodes: 200}",
         ("5:14: targets.orders.limits.nodes: is not a key here; allowed: add, remove, added_per_day, actions_per_day",),
     ),
-    "the bottleneck guard is refused by name": (
-        "guards: {data_nodes: {max_cpu: 85}}",
-        (
-            "5:27: targets.orders.guards.data_nodes.max_cpu: guards.data_nodes.max_cpu is not in this version of the autoscaler; take it out",
-        ),
-    ),
+    **{
+        f"a limit of {value} of the data nodes' CPU": (
+            f"guards: {{data_nodes: {{max_cpu: {value}}}}}",
+            (
+                f"5:36: targets.orders.guards.data_nodes.max_cpu: {shown} is not allowed; it must be a percentage above 0, 100 at most, as in 85",
+            ),
+        )
+        for value, shown in {
+            "0": "0",
+            "-5": "-5",
+            "100.1": "100.1",
+            ".nan": "NaN",
+            "true": "true",
+            "hot": "'hot'",
+            "0%": "'0%'",
+        }.items()
+    },
     "data_nodes.available as a number": (
         "guards: {data_nodes: {available: 1}}",
         ("5:38: targets.orders.guards.data_nodes.available: 1 is not allowed; it must be true or false",),

@@ -175,6 +175,13 @@ PLAYED = {
         metrics: {ddm_cpu_util: "80x9"}
         expect: [{at: 0m, decision: hold, reason: data_node_busy, vetoes: [data_node_busy]}]
         """,
+    "a data node at its limit": """
+        data_nodes: {cpu: 93}
+        policies: {targets: {orders: {instance_id: a, nodes: {min: 2, max: 8}, guards: {data_nodes: {max_cpu: 85}},
+          rules: [{name: cpu, type: threshold, metric: ddm_cpu_util, out: [{above: 75, add: 1}]}]}}}
+        metrics: {ddm_cpu_util: "80x9"}
+        expect: [{at: 0m, decision: hold, desired: 3, reason: data_node_bottleneck, vetoes: [data_node_bottleneck]}]
+        """,
     "a CPU of the data nodes stops nothing where no guard asks for it": """
         data_nodes: {cpu: 93}
         metrics: {ddm_cpu_util: "80x9"}

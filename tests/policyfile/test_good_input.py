@@ -188,6 +188,13 @@ targets:
     assert (b.check_data_nodes, len(b.blackouts), b.breaker.failures) == (False, 1, 4)
 
 
+@pytest.mark.parametrize(("written", "limit"), [("85", "85"), ("82.5", "82.5"), ("85%", "85"), ("100", "100")])
+def test_a_limit_of_the_data_nodes_cpu_keeps_the_default_of_the_other_key(written, limit):
+    guards = f"guards: {{data_nodes: {{max_cpu: {written}}}}}"
+    (policy,) = policyfile.parse(f"targets: {{a: {{instance_id: i, nodes: {{min: 1, max: 2}}, {guards}}}}}", "p.yaml")
+    assert (policy.data_node_max_cpu, policy.check_data_nodes) == (Decimal(limit), True)
+
+
 RULE = "targets: {{a: {{instance_id: i, nodes: {{min: 1, max: 2}}, rules: [{{name: r, metric: ddm_cpu_util, {}}}]}}}}"
 
 

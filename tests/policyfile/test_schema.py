@@ -52,7 +52,6 @@ def test_the_shipped_files_obey_the_schema_that_their_first_line_names(file, kin
 
 LATER = {
     "fleet": "fleet: {}\ntargets: {}",
-    "max_cpu": "targets: {a: {instance_id: i, guards: {data_nodes: {max_cpu: 1}}}}",
     "forecast": "targets: {a: {instance_id: i, rules: [{name: a, type: forecast}]}}",
     "query": "targets: {a: {instance_id: i, rules: [{name: a, type: target_tracking, metric: {query: up}}]}}",
 }
@@ -137,7 +136,7 @@ blackouts = st.builds(
 guards = st.fixed_dictionaries(
     {},
     optional={
-        "data_nodes": st.just({"available": False}),
+        "data_nodes": st.sampled_from([{"available": False}, {"max_cpu": 85}, {"max_cpu": "82.5%"}]),
         "blackout": st.lists(blackouts, max_size=2),
         "breaker": st.fixed_dictionaries({}, optional={"failures": st.integers(1, 9)}),
     },
