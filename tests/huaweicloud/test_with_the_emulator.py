@@ -75,7 +75,7 @@ async def test_a_group_is_watched_enlarged_and_reduced(emulator, client, time, d
     assert [node.available for node in await cloud.data_nodes(TARGET)] == [True]
     (data_node,) = await cloud.data_nodes(TARGET)
     cpu = await cloud.data_node_cpu([data_node.id, "of-another-project"], time.now() - timedelta(minutes=9), time.now())
-    assert [round(value / 10) for value in cpu.pop(data_node.id).values()] == [3, 3, 3], "nine minutes without the lag of six"
+    assert [round(value / 10) for value in cpu.pop(data_node.id).values()] == [3, 3, 3]
     assert cpu == {}
     offer = await cloud.offer(TARGET, before)
     assert offer.flavor_id == TARGET.flavor_id
