@@ -9,7 +9,7 @@ first sign-in. A cloud that cannot be reached leaves it not ready and trying aga
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,12 +24,15 @@ from autoscaler.control.memory import Memory
 from autoscaler.control.poller import Poller
 from autoscaler.control.reconciler import Reconciler
 from autoscaler.control.scheduler import Scheduler
-from autoscaler.core.policy import Policy
+from autoscaler.control.sources import Sources
+from autoscaler.core.policy import CLOUD_EYE, Policy
 from autoscaler.core.target import Mode
 from autoscaler.errors import AccessRefused, AutoscalerError, CloudError
 from autoscaler.huaweicloud import connection
 from autoscaler.huaweicloud.cloud import HuaweiCloud
-from autoscaler.ports import Cloud, Monitor
+from autoscaler.ports import Cloud, MetricSource, Monitor
+from autoscaler.prometheus import connection as prometheus_connection
+from autoscaler.prometheus.source import PrometheusSource
 from autoscaler.storage import sqlite
 from autoscaler.telemetry.metrics import Metrics
 from autoscaler.telemetry.monitor import Telemetry
@@ -47,6 +50,7 @@ class Setup:
     """Everything that the daemon is told, validated."""
 
     connection: connection.Connection
+    sources: tuple[prometheus_connection.Connection, ...] = ()
     policies: tuple[Policy, ...]
     store: str  # sqlite:////absolute/path
     host: str
@@ -77,6 +81,7 @@ class Daemon:
             opened.callback(store.close)
             self._huawei = HuaweiCloud(setup.connection, time=clock, monitor=self._monitor)
             self._cloud: Cloud = self._huawei.cloud
+            self._prometheus = prometheus_sources(setup, clock, self._monitor)
             memory = Memory()
             executor = Executor(cloud=self._cloud, store=store, clock=clock, monitor=self._monitor, memory=memory)
             self._reconciler = Reconciler(
@@ -93,7 +98,12 @@ class Daemon:
                 clock=clock,
                 monitor=self._monitor,
                 memory=memory,
-                poller=Poller(cloud=self._cloud, metrics=self._huawei.metrics, store=store, memory=memory),
+                poller=Poller(
+                    cloud=self._cloud,
+                    metrics=metric_sources(self._huawei, self._prometheus),
+                    store=store,
+                    memory=memory,
+                ),
                 executor=executor,
                 ceiling=setup.ceiling,
             )
@@ -144,6 +154,8 @@ class Daemon:
                 before_close()
         finally:
             await self.web.stop()
+            for source in self._prometheus.values():
+                await source.aclose()
             await self._huawei.aclose()
             self._closing.close()
 
@@ -178,6 +190,20 @@ class Daemon:
             self._monitor.event("error", "operations of an earlier run could not be followed yet", error=str(error))
 
 
+def prometheus_sources(setup: Setup, clock: Clock, monitor: Monitor) -> dict[str, PrometheusSource]:
+    """The Prometheus servers of the settings, by name; sockets are opened at the first query.
+
+    Raises:
+        BadConfig: a proxy or certificates of the settings cannot be used.
+    """
+    return {source.name: PrometheusSource(source, time=clock, monitor=monitor) for source in setup.sources}
+
+
+def metric_sources(huawei: HuaweiCloud, prometheus: Mapping[str, PrometheusSource]) -> MetricSource:
+    """All sources as one, by the names that policies use."""
+    return Sources({CLOUD_EYE: huawei.metrics, **prometheus})
+
+
 def connection_of(cloud: settings_module.CloudSettings) -> connection.Connection:
     """The settings of the cloud as its client wants them."""
     return connection.Connection(
@@ -194,6 +220,18 @@ def connection_of(cloud: settings_module.CloudSettings) -> connection.Connection
         ),
         proxy=_open(cloud.proxy),
         ca_file=None if cloud.ca_file is None else str(cloud.ca_file),
+    )
+
+
+def _source_of(source: settings_module.SourceSettings) -> prometheus_connection.Connection:
+    return prometheus_connection.Connection(
+        name=source.name,
+        url=source.url,
+        token=_open(source.token),
+        username=_open(source.username),
+        password=_open(source.password),
+        proxy=_open(source.proxy),
+        ca_file=None if source.ca_file is None else str(source.ca_file),
     )
 
 
@@ -217,6 +255,7 @@ def setup_of(settings: settings_module.Settings, policies: Sequence[Policy]) -> 
     """What the settings and policy files say, as the daemon is told."""
     return Setup(
         connection=connection_of(settings.cloud),
+        sources=tuple(_source_of(source) for source in settings.sources),
         policies=tuple(policies),
         store=settings.store,
         host=settings.listen_host,
@@ -231,7 +270,8 @@ def secrets_of(settings: settings_module.Settings) -> tuple[str, ...]:
     """Every secret that the settings hold, so that the log can mask them wherever they might turn up."""
     cloud = settings.cloud
     held = (cloud.password, cloud.secret_key, cloud.security_token, cloud.proxy, settings.token)
-    return tuple(secret.get_secret_value() for secret in held if secret is not None)
+    of_sources = [secret for each in settings.sources for secret in (each.token, each.password, each.proxy)]
+    return tuple(secret.get_secret_value() for secret in (*held, *of_sources) if secret is not None)
 
 
 async def until_signal(daemon: Daemon) -> None:

@@ -8,26 +8,41 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from autoscaler.core.by_hand import Intervention
 from autoscaler.core.checks import DataNode, Job, Offer
 from autoscaler.core.decision import Decision
 from autoscaler.core.operation import Operation
-from autoscaler.core.policy import Direction, Policy, Statistic
+from autoscaler.core.policy import CLOUD_EYE, Direction, Metric, Policy, Statistic
 from autoscaler.core.target import InstanceKey, Scope, Snapshot, Target
 from autoscaler.errors import CloudError
 
 
 @dataclass(frozen=True)
 class MetricQuery:
-    """One Cloud Eye metric for some nodes of one instance, one value per `period`."""
+    """One metric, one value per `period`: at Cloud Eye of some nodes of one instance, elsewhere what a query gives.
 
-    name: str  # of SYS.DDMS, e.g. ddm_cpu_util
+    A query in a language of its source says itself what it is of: it names no instance and no nodes, so that targets
+    with the same query share one call.
+    """
+
+    name: str  # of SYS.DDMS, e.g. ddm_cpu_util; or the query
     statistic: Statistic
     period: timedelta
     instance_id: str
     node_ids: tuple[str, ...]
+    source: str = CLOUD_EYE
+    node_label: str | None = None  # of a query: the label that holds the node's id; None: one series, of the group
+
+    @classmethod
+    def of(cls, metric: Metric, instance_id: str, node_ids: tuple[str, ...]) -> Self:
+        """As the source of a metric is asked, for some nodes of one instance."""
+        if metric.is_query:
+            instance_id, node_ids = "", ()
+        return cls(
+            metric.name, metric.statistic, metric.period, instance_id, node_ids, metric.source, metric.node_label
+        )
 
 
 Points = Mapping[datetime, Decimal]
@@ -41,6 +56,8 @@ class MetricSource(Protocol):
         self, queries: Sequence[MetricQuery], start: datetime, end: datetime
     ) -> Mapping[MetricQuery, Mapping[str, Points] | CloudError]:
         """Every point of [start, end) for every query: node id → points, in as few calls as the API allows.
+
+        The points of a query without a node label are under `sample.GROUP`.
 
         A node without data, or that an answer does not mention, has no entry or an empty one. A call that fails makes
         the queries it carried a CloudError (Throttled, Unavailable, Unreadable, AccessRefused), and so does an answer

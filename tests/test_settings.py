@@ -165,9 +165,17 @@ ENVIRONMENT = {
         {"AUTOSCALER_cloud__region": "x"},
         "AUTOSCALER_cloud__region: means nothing; take it out",
     ),
-    "sources are refused by name": (
+    "a key that a source does not have": (
+        {"AUTOSCALER_SOURCES__PROM__TOKN": "x"},
+        "AUTOSCALER_SOURCES__PROM__TOKN: means nothing, did you mean AUTOSCALER_SOURCES__PROM__TOKEN?",
+    ),
+    "a source that is not JSON": (
         {"AUTOSCALER_SOURCES__PROM": "x"},
-        "AUTOSCALER_SOURCES__PROM: metric sources besides cloud_eye are not in this version of the autoscaler; take it out",
+        'AUTOSCALER_SOURCES__PROM: is not JSON, as a list or mapping must be; such as ["policies/*.yaml"]',
+    ),
+    "a source with a password in its address is not shown": (
+        {"AUTOSCALER_SOURCES": '{"prom": {"type": "prometheus", "url": "http://u:hunter2@h"}}'},
+        "AUTOSCALER_SOURCES.prom.url: holds credentials; set the source's token, or its username and password, as variables",
     ),
     "a list that is not JSON": (
         {"AUTOSCALER_POLICY_FILES": "policies/*.yaml"},
@@ -216,12 +224,43 @@ YAML: dict[str, tuple[str, list[str]]] = {
     "an unknown key": (
         REGION + "logs: {}\n",
         [
-            "2:1: logs: is not a key here, did you mean log?; allowed: cloud, store, server, mode_ceiling, log, policy_files"
+            "2:1: logs: is not a key here, did you mean log?; allowed: cloud, store, server, mode_ceiling, log, sources, policy_files"
         ],
     ),
-    "sources are refused by name": (
+    "a source of another type": (
+        REGION + "sources: {prom: {type: influx, url: 'http://h:9090'}}\n",
+        ["2:24: sources.prom.type: 'influx' is not allowed; allowed: prometheus"],
+    ),
+    "a source without an address": (
         REGION + "sources: {prom: {type: prometheus}}\n",
-        ["2:1: sources: metric sources besides cloud_eye are not in this version of the autoscaler; take it out"],
+        ["2:11: sources.prom.url: is missing; it says: its address, with the path that it is behind, if any"],
+    ),
+    "a source whose variables cannot be named": (
+        REGION + "sources: {my-prom: {type: prometheus, url: 'http://h:9090'}}\n",
+        ["2:11: sources.my-prom: is no name for a source; it is made of small letters, digits and single underscores"],
+    ),
+    "a source with the name of the one that is always there": (
+        REGION + "sources: {cloud_eye: {type: prometheus, url: 'http://h:9090'}}\n",
+        ["2:11: sources.cloud_eye: is the source that is always there; give this one another name"],
+    ),
+    "secrets of a source": (
+        REGION + "sources: {prom: {type: prometheus, url: 'http://u:hunter2@h:9090', token: hunter2}}\n",
+        [
+            "2:41: sources.prom.url: holds credentials; set the source's token, or its username and password, as variables",
+            "2:75: sources.prom.token: a secret does not belong in this file; set AUTOSCALER_SOURCES__PROM__TOKEN, or write a file of that name into AUTOSCALER_SECRETS_DIR",
+        ],
+    ),
+    "an address of a source with a query": (
+        REGION + "sources: {prom: {type: prometheus, url: 'http://h:9090?a=b'}}\n",
+        [
+            "2:41: sources.prom.url: holds more than scheme, host, port and path; write such as http://prometheus.example:9090"
+        ],
+    ),
+    "authorities of a source that are not there": (
+        REGION + "sources: {prom: {type: prometheus, url: 'https://h', ca_file: ca.pem}}\n",
+        [
+            "2:63: sources.prom.ca_file: there is no file ca.pem; write the path of a PEM file, relative to autoscaler.yaml"
+        ],
     ),
     "webhooks are refused by name": (
         REGION + "webhooks: []\n",
@@ -452,3 +491,86 @@ def test_a_configuration_that_is_no_file_is_one_sentence(tmp_path, name, expecte
     with pytest.raises(errors.BadConfig) as refused:
         settings.load(tmp_path / name, SECRETS)
     assert str(refused.value) == f"{tmp_path / name}: {expected}"
+
+
+PROM = REGION + "sources: {prom: {type: prometheus, url: 'https://prometheus.example/path/'}}\n"
+
+
+def test_what_a_source_needs_to_sign_in_comes_from_variables_and_is_shown_nowhere(config):
+    found = load(
+        config, PROM, AUTOSCALER_SOURCES__PROM__USERNAME="scaler", AUTOSCALER_SOURCES__PROM__PASSWORD="hunter2"
+    )
+    (source,) = found.sources
+    assert (source.name, source.url) == ("prom", "https://prometheus.example/path")
+    assert source.password is not None
+    assert source.password.get_secret_value() == "hunter2"
+    assert found.masked()["sources"] == {
+        "prom": {
+            "type": "prometheus",
+            "url": "https://prometheus.example/path",
+            "proxy": None,
+            "ca_file": None,
+            "token": None,
+            "username": "***",
+            "password": "***",
+        }
+    }
+    assert "hunter2" not in repr(found)
+
+
+def test_a_source_may_come_from_variables_altogether(config):
+    variables = {
+        "AUTOSCALER_SOURCES__OTHER_ONE__TYPE": "prometheus",
+        "AUTOSCALER_SOURCES__OTHER_ONE__URL": "http://127.0.0.1:9090",
+        "AUTOSCALER_SOURCES__OTHER_ONE__PROXY": "http://u:hunter2@proxy:3128",
+    }
+    found = load(config, PROM, **variables)
+    assert [source.name for source in found.sources] == ["prom", "other_one"]
+    assert found.masked()["sources"]["other_one"]["proxy"] == "http://***@proxy:3128"
+    assert settings.outline(config, {**SECRETS, **variables}).sources == ("prom", "other_one")
+
+
+SOURCE_CREDENTIALS: dict[str, tuple[dict[str, str], list[str]]] = {
+    "half of them": (
+        {"USERNAME": "a"},
+        ["PASSWORD: is not set, but AUTOSCALER_SOURCES__PROM__USERNAME is; set both, or neither"],
+    ),
+    "the other half": (
+        {"PASSWORD": "hunter2"},
+        ["USERNAME: is not set, but AUTOSCALER_SOURCES__PROM__PASSWORD is; set both, or neither"],
+    ),
+    "both kinds": (
+        {"TOKEN": "hunter2", "USERNAME": "a", "PASSWORD": "b"},
+        ["TOKEN: is set beside AUTOSCALER_SOURCES__PROM__PASSWORD; a source has a token, or a name and a password"],
+    ),
+    "a token that no header can hold": (
+        {"TOKEN": "hunter2\nhunter2"},
+        ["TOKEN: is no bearer token; it is made of printable ASCII characters without spaces"],
+    ),
+    "a name that no header can hold": (
+        {"USERNAME": "a:b", "PASSWORD": "b"},
+        ["USERNAME: holds a colon, which no name for basic authentication can"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("given", "expected"), SOURCE_CREDENTIALS.values(), ids=SOURCE_CREDENTIALS)
+def test_credentials_of_a_source_have_to_be_whole(config, given, expected):
+    environ = {f"AUTOSCALER_SOURCES__PROM__{name}": value for name, value in given.items()}
+    assert told(config, PROM, {**SECRETS, **environ}) == [
+        f"environment: AUTOSCALER_SOURCES__PROM__{line}" for line in expected
+    ]
+
+
+def test_credentials_of_a_source_in_clear_are_a_warning(config):
+    found = load(config, PROM.replace("https", "http"), AUTOSCALER_SOURCES__PROM__TOKEN="hunter2")
+    assert [warning.rpartition(": ")[2] for warning in found.warnings] == [
+        "http://prometheus.example/path is not encrypted; credentials would travel in clear"
+    ]
+
+
+def test_sources_that_are_no_mapping_are_told_and_not_known(config):
+    assert told(config, REGION + "sources: [prom]\n", SECRETS) == [
+        "autoscaler.yaml:2:10: sources: a list is not allowed; it must be a mapping of keys"
+    ]
+    assert settings.outline(config, SECRETS).sources is None

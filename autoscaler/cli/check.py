@@ -54,7 +54,7 @@ def _policies(config: Path, outline: settings.Outline, problems: list[errors.Pro
     if outline.dialect is not None and outline.ddm_api is not None:
         cloud = policyfile.CloudKind(dialect=outline.dialect.value, ddm_api=outline.ddm_api.value)
     try:
-        return policyfile.load(_files(config.parent, outline, problems), cloud=cloud)
+        return policyfile.load(_files(config.parent, outline, problems), cloud=cloud, sources=outline.sources)
     except errors.BadConfig as bad:
         problems += bad.problems
         return ()

@@ -1,7 +1,8 @@
 """`autoscaler check --live`: asks the cloud, changes nothing, and says per target what would stop a scale-out."""
 
+import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,12 +15,14 @@ from autoscaler.core.policy import Direction, Metric, Policy
 from autoscaler.core.target import MAX_NODES_PER_INSTANCE, Mode, NodeState, Snapshot
 from autoscaler.errors import CloudError
 from autoscaler.huaweicloud.cloud import HuaweiCloud
-from autoscaler.ports import MetricQuery
+from autoscaler.ports import Cloud, MetricQuery, MetricSource, Points
 from autoscaler.telemetry.metrics import Metrics
 from autoscaler.telemetry.monitor import Telemetry
 
 LOOK_BACK = timedelta(minutes=60)
 """How far back a metric is looked for: a day's first value may be late, an hour without any is a fault."""
+
+_SHOWN_LABELS = 3
 
 
 @dataclass
@@ -50,21 +53,26 @@ async def look(setup: daemon.Setup, clock: Clock) -> list[Finding]:
     Raises:
         CloudError: signing in failed, so nothing could be looked at.
     """
-    huawei = HuaweiCloud(setup.connection, time=clock, monitor=Telemetry(Metrics(clock)))
-    try:
+    monitor = Telemetry(Metrics(clock))
+    async with contextlib.AsyncExitStack() as opened:
+        huawei = HuaweiCloud(setup.connection, time=clock, monitor=monitor)
+        opened.push_async_callback(huawei.aclose)
+        prometheus = daemon.prometheus_sources(setup, clock, monitor)
+        for source in prometheus.values():
+            opened.push_async_callback(source.aclose)
+        sources = daemon.metric_sources(huawei, prometheus)
         await huawei.cloud.sign_in()
-        return [await _look_at(huawei, policy, clock) for policy in setup.policies if policy.mode is not Mode.OFF]
-    finally:
-        await huawei.aclose()
+        looked_at = (policy for policy in setup.policies if policy.mode is not Mode.OFF)
+        return [await _look_at(huawei.cloud, sources, policy, clock) for policy in looked_at]
 
 
-async def _look_at(huawei: HuaweiCloud, policy: Policy, clock: Clock) -> Finding:
+async def _look_at(cloud: Cloud, sources: MetricSource, policy: Policy, clock: Clock) -> Finding:
     finding = Finding(policy.name)
     try:
-        snapshot = await preflight.describe_one(huawei.cloud, policy)
+        snapshot = await preflight.describe_one(cloud, policy)
         _instance(finding, policy, snapshot)
-        await _metrics(huawei, finding, policy, snapshot, clock.now())
-        _checks(finding, policy, await preflight.read(huawei.cloud, policy, Direction.OUT, clock.now()))
+        await _metrics(sources, finding, policy, snapshot, clock.now())
+        _checks(finding, policy, await preflight.read(cloud, policy, Direction.OUT, clock.now()))
     except CloudError as error:
         finding.stops.append(str(error))
     return finding
@@ -117,29 +125,53 @@ def _data_node_cpu(finding: Finding, policy: Policy, checks: Checks) -> None:
         finding.facts.append(f"max_cpu stops nothing while the CPU of a data node is not known: {checks.cpu_unknown}")
 
 
-async def _metrics(huawei: HuaweiCloud, finding: Finding, policy: Policy, snapshot: Snapshot, now: datetime) -> None:
+async def _metrics(sources: MetricSource, finding: Finding, policy: Policy, snapshot: Snapshot, now: datetime) -> None:
     nodes = tuple(sorted(snapshot.ready_ids))
-    queries = {metric: _query(policy, metric, nodes) for metric in policy.metrics}
-    answers = await huawei.metrics.fetch(tuple(queries.values()), now - LOOK_BACK, now)
+    queries = {metric: MetricQuery.of(metric, policy.target.instance_id, nodes) for metric in policy.metrics}
+    answers = await sources.fetch(tuple(queries.values()), now - LOOK_BACK, now)
     for metric, query in queries.items():
         answer = answers[query]
         if isinstance(answer, CloudError):
             finding.stops.append(f"metric {metric.name}: {answer}")
-            continue
-        newest = [max(points) for points in answer.values() if points]
-        if len(newest) < len(nodes):
-            finding.stops.append(
-                f"metric {metric.name}: {len(newest)} of {len(nodes)} nodes had a value in the last hour"
-            )
-        if newest:
-            finding.facts.append(f"metric {metric.name}: {_lag(newest, metric, now)}")
+        elif metric.of_group:
+            _of_group(finding, metric, answer, now)
+        else:
+            _of_nodes(finding, metric, answer, nodes, now)
 
 
-def _query(policy: Policy, metric: Metric, nodes: tuple[str, ...]) -> MetricQuery:
-    return MetricQuery(metric.name, metric.statistic, metric.period, policy.target.instance_id, nodes)
+def _of_group(finding: Finding, metric: Metric, answer: Mapping[str, Points], now: datetime) -> None:
+    """A query whose one series is the value of the group."""
+    newest = [max(points) for points in answer.values() if points]
+    if newest:
+        finding.facts.append(f"metric {metric.name}: 1 series, {_lag('newest value', newest, metric, now)}")
+    else:
+        finding.stops.append(
+            f"metric {metric.name}: no series with a value in the last hour; try the query at {metric.source}"
+        )
 
 
-def _lag(newest: Sequence[datetime], metric: Metric, now: datetime) -> str:
-    """How old the value is that all nodes have, from the end of its period."""
+def _of_nodes(
+    finding: Finding, metric: Metric, answer: Mapping[str, Points], nodes: Sequence[str], now: datetime
+) -> None:
+    newest = [max(answer[node]) for node in nodes if answer.get(node)]
+    if len(newest) < len(nodes):
+        found = f", the label {metric.node_label} has {_few(answer)}" if metric.is_query else ""
+        finding.stops.append(
+            f"metric {metric.name}: {len(newest)} of {len(nodes)} nodes had a value in the last hour{found}"
+        )
+    if newest:
+        counted = f"{len(answer)} series, {len(newest)} of them of ready nodes, " if metric.is_query else ""
+        finding.facts.append(f"metric {metric.name}: {counted}{_lag('newest value of all nodes', newest, metric, now)}")
+
+
+def _few(found: Iterable[str]) -> str:
+    """What a label holds, for who has to find out why no node is among it."""
+    names = sorted(found)
+    shown = ", ".join(names[:_SHOWN_LABELS]) or "no value"
+    return f"{shown}, …" if len(names) > _SHOWN_LABELS else shown
+
+
+def _lag(what: str, newest: Sequence[datetime], metric: Metric, now: datetime) -> str:
+    """How old the value is that all have, from the end of its period."""
     age = now - (min(newest) + metric.period)
-    return f"newest value of all nodes ended {math.floor(age / timedelta(minutes=1))} min ago"
+    return f"{what} ended {math.floor(age / timedelta(minutes=1))} min ago"

@@ -177,6 +177,8 @@ def _warming(seen: Seen, folded: Mapping[Metric, tuple[sample.Sample, ...]], now
     """How many ready nodes the newest sample leaves out because they are not warm yet."""
     counts = {}
     for metric, samples in folded.items():
+        if metric.of_group:
+            continue
         newest = samples[0].time if samples else now
         warm = sum(start <= newest for start in seen.counted_from.values())
         counts[metric] = seen.snapshot.ready - warm

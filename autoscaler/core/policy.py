@@ -35,15 +35,30 @@ class Statistic(StrEnum):
     VARIANCE = "variance"  # spread
 
 
+CLOUD_EYE = "cloud_eye"
+"""The source that is always there; every other is asked by queries."""
+
+
 @dataclass(frozen=True)
 class Metric:
-    """Which number a rule looks at: a Cloud Eye metric of the nodes, folded over them."""
+    """Which number a rule looks at: one of each node, folded over them, or one of the whole group."""
 
-    name: str  # of namespace SYS.DDMS, e.g. ddm_cpu_util
-    source: str = "cloud_eye"
-    statistic: Statistic = Statistic.AVERAGE
+    name: str  # at Cloud Eye of namespace SYS.DDMS, e.g. ddm_cpu_util; elsewhere the query, e.g. in PromQL
+    source: str = CLOUD_EYE
+    statistic: Statistic = Statistic.AVERAGE  # at Cloud Eye only
     across_nodes: str = "mean"  # mean, max, min, sum, p50 … p99 (nearest rank)
     period: timedelta = timedelta(minutes=1)
+    node_label: str | None = None  # of a query: the label whose value is the node's id
+
+    @property
+    def is_query(self) -> bool:
+        """Whether `name` is a query, not the name of a metric of the cloud."""
+        return self.source != CLOUD_EYE
+
+    @property
+    def of_group(self) -> bool:
+        """Whether its one series is the value of the whole group, already folded."""
+        return self.is_query and self.node_label is None
 
 
 @dataclass(frozen=True)

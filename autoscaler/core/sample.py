@@ -6,7 +6,7 @@ What makes a sample complete, and why a half one may scale out but never in, is 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TypeGuard
 
@@ -14,6 +14,11 @@ from autoscaler.core.policy import Metric
 
 LARGEST = Decimal("1e24")
 """Numbers beyond ± this count as infinite, and so as missing: no metric of a database node comes near it."""
+
+GROUP = ""
+"""Stands for a node's id where a series is of the whole group: already folded, so its sample is never half."""
+
+_EVER = datetime(1, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -44,9 +49,12 @@ def fold(
     Args:
         metric: tells the period and how to fold.
         points: node id → its values by the start of their period.
-        counted_from: node id → when it begins to count (ready and warm); only ready nodes are in it.
+        counted_from: node id → when it begins to count (ready and warm); only ready nodes are in it. The value of a
+            whole group counts whatever its nodes are.
         now: a period that has not ended by then has no sample.
     """
+    if metric.of_group:
+        counted_from = {GROUP: _EVER}
     times = {time for node in counted_from for time in points.get(node, ())}
     ended = sorted((time for time in times if time + metric.period <= now), reverse=True)
     samples = (_fold_one(metric, time, points, counted_from, now) for time in ended)

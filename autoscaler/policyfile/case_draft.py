@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from autoscaler import errors
-from autoscaler.core import ddm_metrics
+from autoscaler.core import ddm_metrics, sample
 from autoscaler.core.decision import Reason
 from autoscaler.core.observation import Override, Pause
 from autoscaler.core.operation import Operation, State
@@ -103,6 +103,11 @@ class Draft:
             if name not in used and name not in ddm_metrics.FACTS:
                 near = shape.nearest(name, [*used, *ddm_metrics.FACTS])
                 self._wrong(f"no rule of {policy.name} looks at {quantities.shown(name)}{near}", "metrics", name)
+        for metric in policy.metrics:
+            if metric.of_group and set(self._keys.metrics.get(metric.name, {})) - {sample.GROUP}:
+                self._wrong(
+                    "has no node_label, so it gives one value for the group; write one series", "metrics", metric.name
+                )
         return self._keys.metrics
 
     def _operations(self, policy: Policy) -> Iterator[Operation]:

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, PlainValidator
 
 from autoscaler.core.decision import Reason, Verdict
 from autoscaler.core.policy import Direction
+from autoscaler.core.sample import GROUP
 from autoscaler.core.target import Mode
 from autoscaler.policyfile import kinds, series
 from autoscaler.yamlfile import quantities, shape
@@ -86,10 +87,6 @@ def _values(value: object) -> series.Values:
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         raise ValueError(f'{quantities.shown(value)} is not allowed; it must be a series such as "60x4 80x9"')  # noqa: TRY004 - pydantic collects only ValueErrors
     return series.parse(str(value))
-
-
-GROUP = ""
-"""Stands for a node's name where a series is of the whole group."""
 
 
 def _by_node(value: Any) -> Any:

@@ -1,17 +1,17 @@
 """Whether a target makes sense: every check yields problems, each with its place and the remedy."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
 from autoscaler import errors
 from autoscaler.core import ddm_metrics
-from autoscaler.core.policy import Statistic
+from autoscaler.core.policy import CLOUD_EYE, Statistic
 from autoscaler.core.target import MAX_NODES_PER_INSTANCE
-from autoscaler.policyfile import check_windows, model
+from autoscaler.policyfile import check_metric, check_windows, model
 from autoscaler.policyfile.draft import Draft
-from autoscaler.yamlfile import quantities, shape
+from autoscaler.yamlfile import quantities
 from autoscaler.yamlfile.node import Node, Place
 
 LONGEST_WINDOW = timedelta(hours=24)
@@ -30,8 +30,11 @@ class CloudKind:
     ddm_api: str
 
 
-def problems(draft: Draft, cloud: CloudKind | None) -> Problems:
-    """All that makes no sense in one target; what depends on the cloud only where that is known."""
+def problems(draft: Draft, cloud: CloudKind | None, sources: Collection[str] | None = None) -> Problems:
+    """All that makes no sense in one target.
+
+    What depends on the cloud, and whether there is a source of a name, is only asked where that is known.
+    """
     yield from _bounds(draft)
     yield from _spans(draft)
     yield from _names(draft)
@@ -39,6 +42,7 @@ def problems(draft: Draft, cloud: CloudKind | None) -> Problems:
         if isinstance(rule, model.ScheduleKeys):
             yield from check_windows.schedule(draft, index, rule)
         else:
+            yield from check_metric.problems(draft, index, rule, sources)
             yield from _Rule(draft, index, rule).problems(cloud)
     for index, blackout in enumerate(draft.keys.guards.blackout):
         yield from check_windows.blackout(draft, index, blackout)
@@ -117,7 +121,6 @@ class _Rule:
 
     def problems(self, cloud: CloudKind | None) -> Problems:
         """All that makes no sense in this rule."""
-        yield from self._metric()
         yield from self._period()
         yield from self._age()
         if cloud is not None:
@@ -145,22 +148,13 @@ class _Rule:
     @property
     def fact(self) -> ddm_metrics.MetricFact | None:
         """What is known of the metric."""
-        return ddm_metrics.FACTS.get(self.keys.metric.name)
-
-    def _metric(self) -> Problems:
-        name = self.keys.metric.name
-        if self.fact is None:
-            near = shape.nearest(name, ddm_metrics.FACTS)
-            allowed = "" if near else f"; known: {', '.join(ddm_metrics.FACTS)}"
-            yield self.metric_place("name").problem(
-                f"{quantities.shown(name)} is not a metric of {ddm_metrics.NAMESPACE}{near}{allowed}"
-            )
+        return check_metric.fact(self.keys.metric)
 
     def _period(self) -> Problems:
         period = self.keys.metric.period
-        if period not in ddm_metrics.CLOUD_EYE_PERIODS:
+        if not check_metric.has_period(self.keys.metric):
             yield self.metric_place("period").problem(
-                f"{quantities.write_duration(period)} is not a period of Cloud Eye; allowed: {_PERIODS}"
+                f"{quantities.write_duration(period)} is not a period of {check_metric.periods(self.keys.metric)}"
             )
         elif self.draft.keys.interval < period and self.draft.is_whole("interval"):
             written = self.draft.tree.at("interval")
@@ -176,7 +170,7 @@ class _Rule:
         if own is None and not self.draft.is_whole("max_metric_age"):
             return
         age = self.draft.keys.max_metric_age if own is None else own
-        if age >= 2 * period or period not in ddm_metrics.CLOUD_EYE_PERIODS:
+        if age >= 2 * period or not check_metric.has_period(self.keys.metric):
             return
         written = self.draft.tree.at("max_metric_age") if own is None else None
         place = written.place if written is not None else self.place("max_metric_age")
@@ -235,6 +229,8 @@ class _Rule:
     def _range(self) -> str:
         fact, highest = self.fact, self._highest()
         unit = f" {fact.unit}" if fact is not None and fact.unit else ""
+        if self.keys.metric.source != CLOUD_EYE:
+            return "nodes are wanted in proportion to the metric"
         return f"{self.keys.metric.name} is " + ("0 or more" if highest is None else f"0 to {highest}") + unit
 
     def _out_range(self, above: Decimal, place: Place) -> Problems:
@@ -278,6 +274,3 @@ class _Rule:
                 f"{quantities.write_duration(rule.over)} is not allowed; at least the metric's period "
                 f"{quantities.write_duration(period)} and at most 24h, or no over: then the newest sample decides"
             )
-
-
-_PERIODS = ", ".join(quantities.write_duration(period) for period in ddm_metrics.CLOUD_EYE_PERIODS)

@@ -100,11 +100,12 @@ def _rule(
 
 def _metric(keys: model.MetricKeys) -> core.Metric:
     return core.Metric(
-        name=keys.name,
+        name=(keys.name if keys.source == core.CLOUD_EYE else keys.query) or "",  # there: `check_metric` has asked
         source=keys.source,
         statistic=keys.statistic,
         across_nodes=keys.across_nodes,
         period=keys.period,
+        node_label=keys.node_label,
     )
 
 

@@ -119,6 +119,20 @@ def _identifier(value: object) -> str:
 _IDENTIFIER_SCHEMA: dict[str, Any] = {"type": "string", "minLength": 1, "pattern": r"^[^\s/?#%]+$"}
 Identifier = Annotated[str, BeforeValidator(_identifier), WithJsonSchema(_IDENTIFIER_SCHEMA)]
 
+_LABEL_PATTERN = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
+
+
+def _label_name(value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch(_LABEL_PATTERN, value):
+        raise ValueError(
+            f"{quantities.shown(value)} is no name of a label; it begins with a letter or underscore and goes on with "
+            "letters, digits and underscores, such as node_id"
+        )
+    return value
+
+
+LabelName = Annotated[str, BeforeValidator(_label_name), WithJsonSchema({"type": "string", "pattern": _LABEL_PATTERN})]
+
 _LONGEST_NAME = 63
 
 

@@ -1,6 +1,6 @@
 """Policy files into policies: all files at once, all errors at once."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,12 @@ from autoscaler.yamlfile import schema as json_schema
 from autoscaler.yamlfile.node import Node, Place
 
 
-def load(paths: Iterable[Path], *, cloud: CloudKind | None = None) -> tuple[Policy, ...]:
+def load(
+    paths: Iterable[Path], *, cloud: CloudKind | None = None, sources: Collection[str] | None = None
+) -> tuple[Policy, ...]:
     """The policies of some files, in the order of the files and of the targets in them.
+
+    `sources` are the names of the metric sources that there are; without them a policy may name any.
 
     Raises:
         BadConfig: with all that is wrong, over all files.
@@ -28,20 +32,26 @@ def load(paths: Iterable[Path], *, cloud: CloudKind | None = None) -> tuple[Poli
             trees.append(reader.read(path))
         except errors.BadConfig as bad:
             problems += bad.problems
-    return build(trees, cloud=cloud, problems=problems)
+    return build(trees, cloud=cloud, sources=sources, problems=problems)
 
 
-def parse(text: str, file: str, *, cloud: CloudKind | None = None) -> tuple[Policy, ...]:
+def parse(
+    text: str, file: str, *, cloud: CloudKind | None = None, sources: Collection[str] | None = None
+) -> tuple[Policy, ...]:
     """The policies of one text, which messages call `file`.
 
     Raises:
         BadConfig: with all that is wrong with it.
     """
-    return build([reader.parse(text, file)], cloud=cloud)
+    return build([reader.parse(text, file)], cloud=cloud, sources=sources)
 
 
 def build(
-    trees: Sequence[Node], *, cloud: CloudKind | None = None, problems: Iterable[errors.Problem] = ()
+    trees: Sequence[Node],
+    *,
+    cloud: CloudKind | None = None,
+    sources: Collection[str] | None = None,
+    problems: Iterable[errors.Problem] = (),
 ) -> tuple[Policy, ...]:
     """The policies of files that have been read; `problems` are those that reading them has found.
 
@@ -55,7 +65,7 @@ def build(
         everything += read
         found += wrong
     for one in everything:
-        found += checks.problems(one, cloud)
+        found += checks.problems(one, cloud, sources)
     found += _told_twice(everything)
     if found:
         raise errors.BadConfig(_in_order(found))

@@ -10,9 +10,9 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from autoscaler.core.policy import Breaker, Cooldown, Direction, OnMissing, Statistic
+from autoscaler.core.policy import CLOUD_EYE, Breaker, Cooldown, Direction, OnMissing, Statistic
 from autoscaler.core.target import Mode
 from autoscaler.policyfile import kinds, times
 from autoscaler.yamlfile import shape
@@ -32,12 +32,6 @@ class RuleMode(StrEnum):
 RuleModeField = Annotated[RuleMode, Field(description="enforce, or observe: computed and recorded without a say")]
 
 
-def _cloud_eye(value: object) -> str:
-    if value != "cloud_eye":
-        raise ValueError(f"{value!r}: metric sources other than cloud_eye are {_NOT_YET}, or write cloud_eye")
-    return "cloud_eye"
-
-
 _PERCENTILES = frozenset(f"p{number}" for number in range(50, 100))
 _FOLDS = frozenset({"mean", "max", "min", "sum"}) | _PERCENTILES
 
@@ -48,20 +42,26 @@ def _across_nodes(value: object) -> str:
     return value
 
 
+_EITHER_NAMED_OR_ASKED: dict[str, Any] = {
+    "if": {"properties": {"source": {"not": {"const": CLOUD_EYE}}}, "required": ["source"]},
+    "then": {"required": ["query"], "properties": {"name": False, "statistic": False}},
+    "else": {"required": ["name"], "properties": {"query": False, "node_label": False}},
+}
+
+
 class MetricKeys(shape.Keys):
-    """Which number a rule looks at."""
+    """Which number a rule looks at: a metric of Cloud Eye by its name, or what a query gives."""
 
-    refused: ClassVar[Mapping[str, str]] = {
-        "query": f"metrics by a query (PromQL) are {_NOT_YET}, and name a Cloud Eye metric",
-        "node_label": f"metrics by a query (PromQL) are {_NOT_YET}, and name a Cloud Eye metric",
-    }
+    model_config = ConfigDict(json_schema_extra=_EITHER_NAMED_OR_ASKED)
 
-    name: str = Field(description="name of the metric in namespace SYS.DDMS, such as ddm_cpu_util")
-    source: Annotated[
-        str,
-        BeforeValidator(_cloud_eye),
-        WithJsonSchema({"const": "cloud_eye", "type": "string"}),
-    ] = Field("cloud_eye", description="where the metric comes from; cloud_eye is the only source in this version")
+    name: str | None = Field(None, description="name of the metric in namespace SYS.DDMS, such as ddm_cpu_util")
+    source: str = Field(CLOUD_EYE, description="cloud_eye, or the name of a source under sources in the configuration")
+    query: str | None = Field(None, description="instead of name, at a prometheus source: the query, in PromQL")
+    node_label: kinds.LabelName | None = Field(
+        None,
+        description="of a query: the label that holds a node's id, one series per node; without it the query gives "
+        "one series, the value of the group",
+    )
     statistic: Statistic = Field(
         Statistic.AVERAGE,
         description="how Cloud Eye folds the points of one period: average, max, min, sum or variance",
@@ -73,7 +73,7 @@ class MetricKeys(shape.Keys):
     ] = Field("mean", description="how the nodes' values become one: mean, max, min, sum, or a percentile p50 to p99")
     period: kinds.Duration = Field(
         timedelta(minutes=1),
-        description="distance of the samples: 1m, 5m, 20m, 1h, 4h or 24h",
+        description="distance of the samples: at Cloud Eye 1m, 5m, 20m, 1h, 4h or 24h, for a query 1s to 24h",
     )
 
 

@@ -18,11 +18,11 @@ from autoscaler.core.observation import Observation
 from autoscaler.core.operation import Operation, State
 from autoscaler.core.policy import Direction, Metric, Policy, ScheduleRule
 from autoscaler.core.remembered import Remembered
-from autoscaler.core.sample import Sample
+from autoscaler.core.sample import GROUP, Sample
 from autoscaler.core.target import Mode, Node, Snapshot
 from autoscaler.policyfile import checks, series
 from autoscaler.policyfile.case import Case
-from autoscaler.policyfile.case_keys import GROUP, Outcome
+from autoscaler.policyfile.case_keys import Outcome
 
 _ALWAYS = datetime(1, 1, 1, tzinfo=UTC)
 """From when a named node counts: it is warm."""

@@ -2,7 +2,14 @@
 
 from autoscaler.settings.keys import CredentialKind, DdmApi, Dialect, LogFormat, LogLevel
 from autoscaler.settings.loading import Outline, load, outline, schema
-from autoscaler.settings.values import CloudSettings, EndpointSettings, PolicyPattern, Settings, find_policy_files
+from autoscaler.settings.values import (
+    CloudSettings,
+    EndpointSettings,
+    PolicyPattern,
+    Settings,
+    SourceSettings,
+    find_policy_files,
+)
 
 __all__ = [
     "CloudSettings",
@@ -15,6 +22,7 @@ __all__ = [
     "Outline",
     "PolicyPattern",
     "Settings",
+    "SourceSettings",
     "find_policy_files",
     "load",
     "outline",

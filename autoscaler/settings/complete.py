@@ -1,5 +1,6 @@
 """Whether the settings go together: what is missing for the kind of credentials, and what looks odd."""
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -7,7 +8,7 @@ from urllib.parse import urlsplit
 from autoscaler import errors
 from autoscaler.settings import variables
 from autoscaler.settings.keys import ConfigKeys, CredentialKind, Dialect
-from autoscaler.settings.values import SECRET_NAMES
+from autoscaler.settings.values import SECRET_NAMES, SOURCE_SECRET_NAMES
 from autoscaler.yamlfile.node import Node, Place
 
 _NEEDED = {
@@ -35,12 +36,38 @@ _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 def problems(merged: Node, keys: ConfigKeys | None, file: Path) -> Iterator[errors.Problem]:
     """What is missing; also told where other things are wrong, so that all comes at once."""
     yield from _credentials(merged)
-    if keys is not None and keys.cloud.ca_file is not None:
-        path = file.parent / keys.cloud.ca_file
-        if not path.is_file():
-            found = merged.at("cloud", "ca_file")
-            place = found.place if found is not None else merged.place
-            yield place.problem(f"there is no file {path}; write the path of a PEM file, relative to {file.name}")
+    sources = merged.at("sources")
+    names = tuple(sources.value) if sources is not None and isinstance(sources.value, Mapping) else ()
+    for name in names:
+        yield from _source_credentials(merged, name)
+        yield from _unsendable(merged, name)
+    if keys is not None:
+        yield from _ca_file(merged, file, ("cloud", "ca_file"), keys.cloud.ca_file)
+        for name, source in keys.sources.items():
+            yield from _ca_file(merged, file, ("sources", name, "ca_file"), source.ca_file)
+
+
+def _ca_file(merged: Node, file: Path, keys: tuple[str, ...], written: str | None) -> Iterator[errors.Problem]:
+    if written is None or (path := file.parent / written).is_file():
+        return
+    found = merged.at(*keys)
+    place = found.place if found is not None else merged.place
+    yield place.problem(f"there is no file {path}; write the path of a PEM file, relative to {file.name}")
+
+
+def _source_credentials(merged: Node, name: str) -> Iterator[errors.Problem]:
+    """A token, or a name and a password, or nothing."""
+    given = {key for key in SOURCE_SECRET_NAMES if merged.at("sources", name, key) is not None}
+    variable = {key: variables.variable_name(("sources", name, key)) for key in SOURCE_SECRET_NAMES}
+    for key, other in (("username", "password"), ("password", "username")):
+        if key in given and other not in given:
+            yield Place("environment", path=variable[other]).problem(
+                f"is not set, but {variable[key]} is; set both, or neither"
+            )
+    if "token" in given and given != {"token"}:
+        yield Place("environment", path=variable["token"]).problem(
+            f"is set beside {variable[min(given - {'token'})]}; a source has a token, or a name and a password"
+        )
 
 
 def _credentials(merged: Node) -> Iterator[errors.Problem]:
@@ -56,6 +83,15 @@ def _credentials(merged: Node) -> Iterator[errors.Problem]:
             )
 
 
+def _unsendable(merged: Node, name: str) -> Iterator[errors.Problem]:
+    """Credentials that no header can hold; HTTP's own complaint would repeat them."""
+    token, username = merged.at("sources", name, "token"), merged.at("sources", name, "username")
+    if token is not None and not re.fullmatch("[!-~]+", str(token.value)):
+        yield token.place.problem("is no bearer token; it is made of printable ASCII characters without spaces")
+    if username is not None and ":" in str(username.value):
+        yield username.place.problem("holds a colon, which no name for basic authentication can")
+
+
 def warnings(keys: ConfigKeys, file: Path) -> Iterator[str]:
     """What is allowed and yet perhaps not meant."""
     cloud, endpoints = keys.cloud, keys.cloud.endpoints
@@ -63,13 +99,20 @@ def warnings(keys: ConfigKeys, file: Path) -> Iterator[str]:
     if cloud.region not in REGIONS[cloud.dialect] and None in given:
         yield f"{file}: cloud.region: {cloud.region} is not a known region of {cloud.dialect}{_other_dialect(keys)}"
     for url in given:
-        if url is not None and url.startswith("http://") and urlsplit(url).hostname not in _LOOPBACK:
+        if url is not None and _is_clear(url):
             yield f"{file}: cloud.endpoints: {url} is not encrypted; credentials would travel in clear"
+    for name, source in keys.sources.items():
+        if (source.token is not None or source.password is not None) and _is_clear(source.url):
+            yield f"{file}: sources.{name}.url: {source.url} is not encrypted; credentials would travel in clear"
     used = (*_NEEDED[cloud.credentials], *_OPTIONAL.get(cloud.credentials, ()))
     for name in SECRET_NAMES:
         if getattr(cloud, name) is not None and name not in used:
             variable = variables.variable_name(("cloud", name))
             yield f"environment: {variable}: not used, as cloud.credentials is {cloud.credentials}"
+
+
+def _is_clear(url: str) -> bool:
+    return url.startswith("http://") and urlsplit(url).hostname not in _LOOPBACK
 
 
 def _other_dialect(keys: ConfigKeys) -> str:

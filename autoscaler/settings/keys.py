@@ -124,13 +124,36 @@ class LogKeys(shape.Keys):
     format: LogFormat = Field(LogFormat.JSON, description="json (an object a line) or text")
 
 
+class SourceKind(StrEnum):
+    """What a metric source is."""
+
+    PROMETHEUS = "prometheus"  # a server with the HTTP API of Prometheus, asked in PromQL
+
+
+class SourceKeys(shape.Keys):
+    """A metric source."""
+
+    secrets: ClassVar[frozenset[str]] = frozenset({"token", "username", "password", "proxy"})
+
+    type: SourceKind = Field(description="prometheus: a server with the HTTP API of Prometheus")
+    url: written.SourceUrl = Field(description="its address, with the path that it is behind, if any")
+    proxy: written.ProxyUrl | None = Field(
+        None,
+        description="HTTP proxy for its calls; with a password in it only by AUTOSCALER_SOURCES__NAME__PROXY",
+        repr=False,
+    )
+    ca_file: Text | None = Field(None, description="PEM file of authorities to trust besides the public ones")
+    token: SecretStr | None = Field(None, description="bearer token that it wants")
+    username: SecretStr | None = Field(None, description="name that it wants (basic authentication), with password")
+    password: SecretStr | None = Field(None, description="password that it wants (basic authentication)")
+
+
 class ConfigKeys(BaseSettings, shape.Keys):
     """The process's own configuration of the DDM autoscaler."""
 
     model_config = SettingsConfigDict(extra="forbid", frozen=True)
 
     refused: ClassVar[Mapping[str, str]] = {
-        "sources": f"metric sources besides cloud_eye are {_NOT_YET}",
         "webhooks": f"webhooks are {_NOT_YET}",
         "fleet": f"fleet limits and budgets are {_NOT_YET}",
         "targets": "belongs to a policy file; name that file in policy_files",
@@ -146,6 +169,9 @@ class ConfigKeys(BaseSettings, shape.Keys):
         Ceiling.ENFORCE, description="enforce, or observe: nothing acts, whatever the policies say"
     )
     log: LogKeys = Field(default_factory=LogKeys, description="the log, on stderr")
+    sources: dict[written.SourceName, SourceKeys] = Field(
+        {}, description="where metrics come from besides cloud_eye, which is always there, by the names for policies"
+    )
     policy_files: tuple[Text, ...] = Field(
         (USUAL_POLICY_FILES,), min_length=1, description="policy files, by name or pattern, relative to this file"
     )

@@ -13,8 +13,16 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from autoscaler import errors
 from autoscaler.settings import complete, misplaced, variables, written
-from autoscaler.settings.keys import USUAL_POLICY_FILES, CloudKeys, ConfigKeys, DdmApi, Dialect
-from autoscaler.settings.values import SECRET_NAMES, CloudSettings, EndpointSettings, PolicyPattern, Settings
+from autoscaler.settings.keys import USUAL_POLICY_FILES, CloudKeys, ConfigKeys, DdmApi, Dialect, SourceKeys
+from autoscaler.settings.values import (
+    SECRET_NAMES,
+    SOURCE_SECRET_NAMES,
+    CloudSettings,
+    EndpointSettings,
+    PolicyPattern,
+    Settings,
+    SourceSettings,
+)
 from autoscaler.yamlfile import node, reader, shape
 from autoscaler.yamlfile import schema as json_schema
 from autoscaler.yamlfile.node import Node
@@ -62,6 +70,7 @@ class Outline:
     policy_patterns: tuple[PolicyPattern, ...]
     dialect: Dialect | None
     ddm_api: DdmApi | None
+    sources: tuple[str, ...] | None = None  # names of metric sources besides cloud_eye; None: not known
 
 
 def outline(file: Path, environ: Mapping[str, str]) -> Outline:
@@ -77,7 +86,14 @@ def outline(file: Path, environ: Mapping[str, str]) -> Outline:
     items = patterns.value if patterns is not None and isinstance(patterns.value, tuple) else ()
     written_ones = tuple(PolicyPattern(item.value, item.place) for item in items if isinstance(item.value, str))
     usual = () if patterns is not None else (PolicyPattern(USUAL_POLICY_FILES, merged.place.below("policy_files")),)
-    return Outline(written_ones or usual, dialect, ddm_api)
+    return Outline(written_ones or usual, dialect, ddm_api, _source_names(merged))
+
+
+def _source_names(merged: Node) -> tuple[str, ...] | None:
+    sources = merged.at("sources")
+    if sources is None:
+        return ()
+    return tuple(sources.value) if isinstance(sources.value, Mapping) else None
 
 
 def _word(merged: Node, key: str, kind: type[Word]) -> Word | None:
@@ -156,6 +172,7 @@ def _settings(file: Path, keys: ConfigKeys, merged: Node, warnings: tuple[str, .
         log_level=keys.log.level,
         log_format=keys.log.format,
         policy_patterns=_patterns(keys, merged),
+        sources=tuple(_source(name, source, folder) for name, source in keys.sources.items()),
         warnings=warnings,
     )
 
@@ -179,6 +196,16 @@ def _cloud(keys: CloudKeys, folder: Path) -> CloudSettings:
     )
 
 
+def _source(name: str, keys: SourceKeys, folder: Path) -> SourceSettings:
+    return SourceSettings(
+        name=name,
+        url=keys.url,
+        proxy=None if keys.proxy is None else SecretStr(keys.proxy),
+        ca_file=None if keys.ca_file is None else folder / keys.ca_file,
+        **{secret: getattr(keys, secret) for secret in SOURCE_SECRET_NAMES},
+    )
+
+
 def _patterns(keys: ConfigKeys, merged: Node) -> tuple[PolicyPattern, ...]:
     places = (merged.at("policy_files", index) for index in range(len(keys.policy_files)))
     fallback = merged.place.below("policy_files")
@@ -193,5 +220,7 @@ def schema() -> dict[str, Any]:
     whole = json_schema.generate(ConfigKeys, title="Configuration of the DDM autoscaler")
     for name in SECRET_NAMES:
         del whole["$defs"]["CloudKeys"]["properties"][name]
+    for name in SOURCE_SECRET_NAMES:
+        del whole["$defs"]["SourceKeys"]["properties"][name]
     del whole["$defs"]["ServerKeys"]["properties"]["token"]
     return whole

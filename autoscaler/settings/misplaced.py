@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from autoscaler import errors
 from autoscaler.settings import variables
-from autoscaler.settings.values import SECRET_NAMES
+from autoscaler.settings.values import SECRET_NAMES, SOURCE_SECRET_NAMES
 from autoscaler.yamlfile.node import Node
 
 _SECRETS: tuple[tuple[str, ...], ...] = (*(("cloud", name) for name in SECRET_NAMES), ("server", "token"))
@@ -20,17 +20,23 @@ _ADDRESSES: tuple[tuple[str, ...], ...] = (
 def taken_out(tree: Node) -> tuple[Node, list[errors.Problem]]:
     """The tree without its secrets, and a problem for each."""
     problems: list[errors.Problem] = []
-    for keys in _SECRETS:
+    names = _source_names(tree)
+    for keys in (*_SECRETS, *(("sources", name, secret) for name in names for secret in SOURCE_SECRET_NAMES)):
         found = tree.at(*keys)
         if found is not None:
             problems.append(found.place.problem(f"a secret does not belong in this file; {_remedy(keys)}"))
             tree = _without(tree, keys)
-    for keys in _ADDRESSES:
+    for keys in (*_ADDRESSES, *(("sources", name, "proxy") for name in names)):
         found = tree.at(*keys)
         if found is not None and _has_password(found.value):
             problems.append(found.place.problem(f"an address in this file holds no password; {_address_remedy(keys)}"))
             tree = tree if keys == ("store",) else _without(tree, keys)  # a store has more to be told about
     return tree, problems
+
+
+def _source_names(tree: Node) -> tuple[str, ...]:
+    sources = tree.at("sources")
+    return tuple(sources.value) if sources is not None and isinstance(sources.value, Mapping) else ()
 
 
 def _remedy(keys: tuple[str, ...]) -> str:
@@ -39,7 +45,7 @@ def _remedy(keys: tuple[str, ...]) -> str:
 
 
 def _address_remedy(keys: tuple[str, ...]) -> str:
-    if keys == ("cloud", "proxy"):
+    if keys[-1] == "proxy":
         return _remedy(keys)
     return "take it out, as credentials are variables such as AUTOSCALER_CLOUD__PASSWORD"
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 from pydantic import SecretStr
 
 from autoscaler import errors
-from autoscaler.settings.keys import Ceiling, CredentialKind, DdmApi, Dialect, LogFormat, LogLevel
+from autoscaler.settings.keys import Ceiling, CredentialKind, DdmApi, Dialect, LogFormat, LogLevel, SourceKind
 from autoscaler.yamlfile.node import Place
 
 MASK = "***"
@@ -44,6 +44,29 @@ class CloudSettings:
     access_key: SecretStr | None = None
     secret_key: SecretStr | None = None
     security_token: SecretStr | None = None
+
+
+@dataclass(frozen=True)
+class SourceSettings:
+    """One Prometheus server, and who we are to it; `proxy` may hold a password."""
+
+    name: str
+    url: str  # without a slash at the end
+    proxy: SecretStr | None = None
+    ca_file: Path | None = None
+    token: SecretStr | None = None
+    username: SecretStr | None = None
+    password: SecretStr | None = None
+
+    def masked(self) -> dict[str, Any]:
+        """By its keys, every secret replaced by `***`."""
+        return {
+            "type": SourceKind.PROMETHEUS.value,
+            "url": self.url,
+            "proxy": None if self.proxy is None else _without_password(self.proxy.get_secret_value()),
+            "ca_file": None if self.ca_file is None else str(self.ca_file),
+            **{name: _mask(getattr(self, name)) for name in SOURCE_SECRET_NAMES},
+        }
 
 
 @dataclass(frozen=True)
@@ -93,6 +116,7 @@ class Settings:
     log_level: LogLevel
     log_format: LogFormat
     policy_patterns: tuple[PolicyPattern, ...]
+    sources: tuple[SourceSettings, ...] = ()
     warnings: tuple[str, ...] = ()
 
     def find_policy_files(self) -> tuple[Path, ...]:
@@ -127,6 +151,7 @@ class Settings:
             "server": {"listen": self.listen, "token": _mask(self.token)},
             "mode_ceiling": self.mode_ceiling.value,
             "log": {"level": self.log_level.value, "format": self.log_format.value},
+            "sources": {source.name: source.masked() for source in self.sources},
             "policy_files": [entry.pattern for entry in self.policy_patterns],
         }
 
@@ -139,6 +164,9 @@ class Settings:
 
 SECRET_NAMES = ("username", "password", "domain", "access_key", "secret_key", "security_token")
 """Of `cloud`: never in YAML, never shown."""
+
+SOURCE_SECRET_NAMES = ("token", "username", "password")
+"""Of each of `sources`: never in YAML, never shown."""
 
 
 def _mask(secret: SecretStr | None) -> str | None:

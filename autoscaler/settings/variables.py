@@ -131,12 +131,14 @@ def _meaningless(name: str, keys: tuple[str, ...]) -> str:
 
 def _nearest(name: str) -> str:
     """Judged without the prefix, which is the same for all."""
-    near = shape.closest(name.removeprefix(PREFIX), [known.removeprefix(PREFIX) for known in variable_names()])
+    parts = name.removeprefix(PREFIX).split("__")
+    inside = (parts[1],) if len(parts) > 2 else ()  # noqa: PLR2004 - a source's own name stands between
+    near = shape.closest(name.removeprefix(PREFIX), [known.removeprefix(PREFIX) for known in variable_names(*inside)])
     return f", did you mean {PREFIX}{near}?" if near else ""
 
 
 def _value(text: str, kind: Any, place: Place) -> Node:
-    if _is_model(kind) or get_origin(kind) is tuple:
+    if _is_model(kind) or get_origin(kind) in {tuple, dict}:
         return _node(json.loads(text, parse_float=Decimal), place)
     return Node(text, place, place)
 
@@ -154,17 +156,22 @@ def variable_name(keys: tuple[str, ...]) -> str:
     return PREFIX + "__".join(keys).upper()
 
 
-def variable_names() -> tuple[str, ...]:
-    """Every variable that sets a single key."""
-    return tuple(variable_name(keys) for keys in leaves(ConfigKeys))
+def variable_names(*inside: str) -> tuple[str, ...]:
+    """Every variable that sets a single key; below mappings of free names (`sources`) those of the names `inside`."""
+    return tuple(variable_name(keys) for keys in leaves(ConfigKeys, inside=inside))
 
 
-def leaves(model: type[BaseModel], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+def leaves(
+    model: type[BaseModel], above: tuple[str, ...] = (), inside: tuple[str, ...] = ()
+) -> Iterator[tuple[str, ...]]:
     """The keys of a model that hold no further keys, as they nest."""
     for name, key in model.model_fields.items():
         kind = _bare(key.annotation)
         if _is_model(kind):
-            yield from leaves(kind, (*above, name))
+            yield from leaves(kind, (*above, name), inside)
+        elif get_origin(kind) is dict:
+            for free in inside:
+                yield from leaves(_bare(get_args(kind)[1]), (*above, name, free), inside)
         else:
             yield (*above, name)
 
@@ -173,9 +180,12 @@ def _kind(keys: tuple[str, ...]) -> Any:
     """The type of a key, or None where there is no such key."""
     kind: Any = ConfigKeys
     for key in keys:
-        if not _is_model(kind) or key not in kind.model_fields:
+        if get_origin(kind) is dict:
+            kind = _bare(get_args(kind)[1])
+        elif not _is_model(kind) or key not in kind.model_fields:
             return None
-        kind = _bare(kind.model_fields[key].annotation)
+        else:
+            kind = _bare(kind.model_fields[key].annotation)
     return kind
 
 

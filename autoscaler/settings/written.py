@@ -25,6 +25,20 @@ def endpoint(text: str) -> str:
     return text.rstrip("/")
 
 
+def source(text: str) -> str:
+    """The address of a metric source, without a slash at the end; it may have a path.
+
+    Raises:
+        ValueError: it is no such address.
+    """
+    parts = _address(text)
+    if parts.username is not None:
+        raise ValueError("holds credentials; set the source's token, or its username and password, as variables")
+    if parts.query or parts.fragment or text.rstrip("/").endswith("/api/v1"):
+        raise ValueError("holds more than scheme, host, port and path; write such as http://prometheus.example:9090")
+    return text.rstrip("/")
+
+
 def proxy(text: str) -> str:
     """The address of an HTTP proxy, which may hold a name and password.
 
@@ -101,6 +115,18 @@ def _identifier(text: str) -> str:
     return text
 
 
+_SOURCE_NAME = r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$"
+"""Such that its variables can be named: AUTOSCALER_SOURCES__NAME__TOKEN."""
+
+
+def _source_name(text: str) -> str:
+    if not re.fullmatch(_SOURCE_NAME, text):
+        raise ValueError("is no name for a source; it is made of small letters, digits and single underscores")
+    if text == "cloud_eye":
+        raise ValueError("is the source that is always there; give this one another name")
+    return text
+
+
 def _schema(**more: Any) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", **more})
 
@@ -108,6 +134,8 @@ def _schema(**more: Any) -> WithJsonSchema:
 Region = Annotated[str, AfterValidator(_region), _schema(pattern="^[a-z0-9]+(-[a-z0-9]+)*$")]
 ProjectId = Annotated[str, AfterValidator(_identifier), _schema(pattern="^[A-Za-z0-9_-]+$")]
 EndpointUrl = Annotated[str, AfterValidator(endpoint), _schema(pattern="^https?://[^/?#@]+/*$")]
+SourceName = Annotated[str, AfterValidator(_source_name), _schema(pattern=_SOURCE_NAME)]
+SourceUrl = Annotated[str, AfterValidator(source), _schema(pattern="^https?://[^/?#@]+(/[^?#]*)?$")]
 ProxyUrl = Annotated[str, AfterValidator(proxy), _schema(pattern="^https?://[^/?#@]+/*$")]
 StoreUrl = Annotated[str, AfterValidator(store), _schema(pattern="^sqlite:///[^?#]+$")]
 ListenAddress = Annotated[str, AfterValidator(_listen), _schema(pattern="^.+:[0-9]{1,5}$")]

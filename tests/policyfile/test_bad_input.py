@@ -226,16 +226,55 @@ IN_A_TARGET = {
             "5:54: targets.orders.rules[0].metric: 'ddm_cpu_utl' is not a metric of SYS.DDMS, did you mean ddm_cpu_util?",
         ),
     ),
-    "a metric of another source is refused by name": (
-        "rules: [{name: t, type: target_tracking, metric: {name: ddm_cpu_util, source: prom}, target: 60}]",
+    "a query without a source": (
+        "rules: [{name: t, type: target_tracking, metric: {query: up}, target: 60}]",
         (
-            "5:83: targets.orders.rules[0].metric.source: 'prom': metric sources other than cloud_eye are not in this version of the autoscaler; take it out, or write cloud_eye",
+            "5:62: targets.orders.rules[0].metric.query: query belongs to a prometheus source; name that in source, or give the name of a Cloud Eye metric",
         ),
     ),
-    "a metric by a query is refused by name": (
-        "rules: [{name: t, type: target_tracking, metric: {name: ddm_cpu_util, query: up}, target: 60}]",
+    "a label of a Cloud Eye metric": (
+        "rules: [{name: t, type: target_tracking, metric: {name: ddm_cpu_util, node_label: n}, target: 60}]",
         (
-            "5:75: targets.orders.rules[0].metric.query: metrics by a query (PromQL) are not in this version of the autoscaler; take it out, and name a Cloud Eye metric",
+            "5:87: targets.orders.rules[0].metric.node_label: node_label belongs to a prometheus source; name that in source, or give the name of a Cloud Eye metric",
+        ),
+    ),
+    "a name at another source": (
+        "rules: [{name: t, type: target_tracking, metric: {name: ddm_cpu_util, source: prom}, target: 60}]",
+        (
+            "5:46: targets.orders.rules[0].metric.query: is missing; it says: the query, in PromQL",
+            "5:61: targets.orders.rules[0].metric.name: name belongs to cloud_eye; write the query in query",
+        ),
+    ),
+    "a statistic of a query": (
+        "rules: [{name: t, type: target_tracking, metric: {source: prom, query: up, statistic: max}, target: 60}]",
+        (
+            "5:91: targets.orders.rules[0].metric.statistic: statistic belongs to cloud_eye; take it out, a query folds its points itself",
+        ),
+    ),
+    "an empty query": (
+        "rules: [{name: t, type: target_tracking, metric: {source: prom, query: ' '}, target: 60}]",
+        ("5:76: targets.orders.rules[0].metric.query: is empty; write a query in PromQL",),
+    ),
+    "a label that is none": (
+        "rules: [{name: t, type: target_tracking, metric: {source: prom, query: up, node_label: node-id}, target: 60}]",
+        (
+            "5:92: targets.orders.rules[0].metric.node_label: 'node-id' is no name of a label; it begins with a letter or underscore and goes on with letters, digits and underscores, such as node_id",
+        ),
+    ),
+    "a period longer than a day": (
+        "interval: 24h\nrules: [{name: t, type: target_tracking, metric: {source: prom, query: up, period: 25h}, target: 60}]",
+        ("6:88: targets.orders.rules[0].metric.period: 1d1h is not a period of a query; allowed: 1s to 1d",),
+    ),
+    "a period of a query longer than the interval": (
+        "interval: 1m\nrules: [{name: t, type: target_tracking, metric: {source: prom, query: up, period: 2m}, target: 60}]",
+        (
+            "5:15: targets.orders.interval: the interval 1m is shorter than the period 2m of rule 't'; decide every 2m or less often",
+        ),
+    ),
+    "a target of a query that cannot be kept": (
+        "rules: [{name: t, type: target_tracking, metric: {source: prom, query: up}, target: 0}]",
+        (
+            "5:89: targets.orders.rules[0].target: 0 cannot be kept: nodes are wanted in proportion to the metric; write more than 0",
         ),
     ),
     "a metric without a name": (

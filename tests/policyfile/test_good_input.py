@@ -1,5 +1,6 @@
 """What a policy file may hold, and what becomes of it."""
 
+import textwrap
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -265,4 +266,39 @@ targets:
         "p.yaml:3: targets.a: it has no rules, so only its bounds are kept",
         "p.yaml:3: targets.a: max 40 is beyond the 32 nodes that an instance can have",
         "p.yaml:3: targets.a: cooldown.in 2d is longer than a day",
+    )
+
+
+def test_a_query_is_a_metric_of_its_source():
+    text = """
+        targets:
+          orders:
+            instance_id: a
+            nodes: {min: 2, max: 8}
+            rules:
+              - {name: g, type: target_tracking, metric: {source: prom, query: 'sum(up)'}, target: 60}
+              - name: n
+                type: threshold
+                metric: {source: prom, query: up, node_label: node_id, across_nodes: max, period: 15s}
+                in: [{below: -5, remove: 1}]
+                out: [{above: -1, add: 1}]
+    """
+    (policy,) = policyfile.parse(textwrap.dedent(text), "p.yaml", sources={"prom"})
+    assert policy.metrics == (
+        core.Metric("sum(up)", source="prom"),
+        core.Metric("up", source="prom", across_nodes="max", period=timedelta(seconds=15), node_label="node_id"),
+    )
+
+
+def test_a_query_goes_to_a_source_that_there_is_where_they_are_known():
+    text = (
+        "targets: {a: {instance_id: i, nodes: {min: 1, max: 2}, rules: "
+        "[{name: t, type: target_tracking, target: 1, metric: {source: pron, query: up}}]}}"
+    )
+    assert policyfile.parse(text, "p.yaml")
+    with pytest.raises(errors.BadConfig) as refused:
+        policyfile.parse(text, "p.yaml", sources={"prom"})
+    assert str(refused.value) == (
+        "p.yaml:1:125: targets.a.rules[0].metric.source: 'pron' is no metric source, did you mean prom?; known: "
+        "cloud_eye, prom; add others under sources in the configuration"
     )

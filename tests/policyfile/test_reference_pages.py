@@ -52,6 +52,8 @@ def default(field: FieldInfo) -> str:
             return str(value.value)
         case None | () | BaseModel():
             return "–"
+        case {}:
+            return "–"
         case tuple() as value:
             return f"[{', '.join(value)}]"
         case value:

@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoscaler import policyfile
+from autoscaler import errors, policyfile
 from autoscaler.cli import schema
 from autoscaler.core import ddm_metrics
 from autoscaler.yamlfile import reader
@@ -53,13 +53,34 @@ def test_the_shipped_files_obey_the_schema_that_their_first_line_names(file, kin
 LATER = {
     "fleet": "fleet: {}\ntargets: {}",
     "forecast": "targets: {a: {instance_id: i, rules: [{name: a, type: forecast}]}}",
-    "query": "targets: {a: {instance_id: i, rules: [{name: a, type: target_tracking, metric: {query: up}}]}}",
 }
 
 
 @pytest.mark.parametrize("text", LATER.values(), ids=LATER)
 def test_the_schema_holds_nothing_that_is_not_obeyed(text):
     assert list(validator(schema.Kind.POLICIES).iter_errors(as_json(text)))
+
+
+MIXED_UP = {
+    "a query without a source": "{query: up}",
+    "a query to Cloud Eye": "{source: cloud_eye, name: ddm_cpu_util, query: up}",
+    "a label at Cloud Eye": "{name: ddm_cpu_util, node_label: node_id}",
+    "a name elsewhere": "{source: prom, query: up, name: ddm_cpu_util}",
+    "a statistic elsewhere": "{source: prom, query: up, statistic: max}",
+    "a source without a query": "{source: prom}",
+    "no label": "{source: prom, query: up, node_label: node-id}",
+    "nothing": "{}",
+}
+
+
+@pytest.mark.parametrize("metric", MIXED_UP.values(), ids=MIXED_UP)
+def test_the_schema_refuses_what_does_not_go_together(metric):
+    text = (
+        f"targets: {{a: {{instance_id: i, rules: [{{name: a, type: target_tracking, target: 1, metric: {metric}}}]}}}}"
+    )
+    assert list(validator(schema.Kind.POLICIES).iter_errors(as_json(text)))
+    with pytest.raises(errors.BadConfig):
+        policyfile.parse(text, "p.yaml")
 
 
 durations = st.sampled_from(["1m", "5m", "90s", "2h", "1h30m", "1d"])
@@ -74,6 +95,14 @@ metrics = st.one_of(
             "statistic": st.sampled_from(["average", "max", "min"]),
             "across_nodes": st.sampled_from(["mean", "max", "min", "sum", "p50", "p99"]),
             "period": st.sampled_from(["1m", "5m"]),
+        },
+    ),
+    st.fixed_dictionaries(
+        {"source": st.just("prom"), "query": st.sampled_from(["up", "sum(rate(errors_total[5m]))"])},
+        optional={
+            "node_label": st.just("node_id"),
+            "across_nodes": st.sampled_from(["mean", "sum"]),
+            "period": st.sampled_from(["15s", "1m"]),
         },
     ),
 )
