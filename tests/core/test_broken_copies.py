@@ -48,6 +48,9 @@ class Break:
                 monkeypatch.setattr(self.module, name, value)
 
 
+FAILURES = (AssertionError, ArithmeticError, ExceptionGroup)
+"""A copy may break the property or, on a number that is none, its own arithmetic: which is met first is chance."""
+
 MAX = "min(policy.bounds.max, flow.current + room)"
 
 BREAKS = {
@@ -204,7 +207,7 @@ def test_the_property_fails_on_a_broken_copy(
         holds(world)
 
     broken.load(monkeypatch)
-    with pytest.raises(AssertionError):
+    with pytest.raises(FAILURES):
         in_any_world()
 
 
