@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol, Self
 
-from autoscaler.core.by_hand import Intervention
+from autoscaler.core.by_hand import ByHand, Intervention
 from autoscaler.core.checks import DataNode, Job, Offer
 from autoscaler.core.decision import Decision
 from autoscaler.core.operation import Operation
@@ -290,6 +290,10 @@ class Monitor(Protocol):
         """What the cloud showed of a target; None where it could not be described."""
         ...
 
+    def by_hand(self, target: str, held: ByHand) -> None:
+        """This holds for a target by an operator's hand, until it ends by itself or something else is told."""
+        ...
+
     def decided(self, policy: Policy, decision: Decision, cooldowns: Mapping[Direction, timedelta]) -> None:
         """An evaluation ended in a record; `cooldowns`: what is left per direction, t."""
         ...
@@ -320,7 +324,7 @@ class Monitor(Protocol):
 
 
 class Console(Protocol):
-    """What the web pages, the API and its callers may ask of a running daemon, and the one thing they may change."""
+    """What the web pages, the API and its callers may ask of a running daemon, and what they may change."""
 
     def healthy(self) -> tuple[bool, str]:
         """Whether the scheduler's beat is younger than 60 s and no due cycle is late by 3 intervals; and a sentence."""
@@ -356,11 +360,40 @@ class Console(Protocol):
         """The settings, secrets masked."""
         ...
 
+    def interventions(self, *, limit: int) -> tuple[dict[str, Any], ...]:
+        """What operators did by hand as JSON, the last first."""
+        ...
+
+    async def pause(self, target: str | None, *, lasts: timedelta | None, reason: str, who: str) -> dict[str, Any]:
+        """Have nothing changed for so long, or until resumed: a target, or (None) all; what holds then as JSON.
+
+        Raises:
+            ChangeInvalidError: it would not last.
+        """
+        ...
+
+    async def resume(self, target: str | None, *, breaker: bool, override: bool, who: str) -> dict[str, Any]:
+        """End the pauses of a target, or (None) every pause there is; and close breakers, end overrides where asked.
+
+        Raises:
+            ChangeRefusedError: all targets are paused, so one of them cannot be resumed.
+        """
+        ...
+
+    async def override(self, target: str, *, nodes: int, lasts: timedelta, reason: str, who: str) -> dict[str, Any]:
+        """Have so many nodes for so long, in place of any earlier override; what holds then as JSON.
+
+        Raises:
+            ChangeInvalidError: so many are outside the policy's bounds, or it would not last, or too long.
+            ChangeRefusedError: the target is off.
+        """
+        ...
+
     async def resolve(self, target: str, *, outcome: str, reason: str, who: str) -> dict[str, Any]:
         """Close the target's open operation by hand: succeeded, failed or never_happened; the operation as JSON.
 
         Raises:
-            ResolveRefusedError: no open operation, or a job of the instance is running (or cannot be asked).
+            ChangeRefusedError: no open operation, or the instance is at work, or it cannot be asked.
         """
         ...
 
@@ -369,5 +402,9 @@ class OperationOpenError(Exception):
     """An operation is already open on the instance; the intent was not stored."""
 
 
-class ResolveRefusedError(Exception):
-    """The operation cannot be closed by hand now; the text says why and what to do."""
+class ChangeRefusedError(Exception):
+    """What an operator asks for cannot be done now; the text says why and what to do."""
+
+
+class ChangeInvalidError(Exception):
+    """What an operator asks for can never be done; the text says what is allowed."""

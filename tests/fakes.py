@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from autoscaler.core.by_hand import Intervention, Kind
+from autoscaler.core.by_hand import ByHand, Intervention, Kind
 from autoscaler.core.checks import DataNode, Job, Offer
 from autoscaler.core.decision import Decision
 from autoscaler.core.operation import Operation, State
@@ -488,6 +488,7 @@ class RecordingMonitor:
 
     cycles: list[dict[str, Any]] = field(default_factory=list)
     seen: list[tuple[str, Snapshot | None]] = field(default_factory=list)
+    held: dict[str, ByHand] = field(default_factory=dict)
     decisions: list[Decision] = field(default_factory=list)
     failures: list[tuple[str, Exception]] = field(default_factory=list)
     operations: list[tuple[Operation, bool]] = field(default_factory=list)
@@ -500,6 +501,9 @@ class RecordingMonitor:
 
     def observed(self, policy: Policy, snapshot: Snapshot | None, now: datetime) -> None:
         self.seen.append((policy.name, snapshot))
+
+    def by_hand(self, target: str, held: ByHand) -> None:
+        self.held[target] = held
 
     def decided(self, policy: Policy, decision: Decision, cooldowns: Mapping[Direction, timedelta]) -> None:
         self.decisions.append(decision)

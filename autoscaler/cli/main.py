@@ -16,7 +16,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from autoscaler import __version__, errors
 
-NOT_YET = ("backtest", "tune", "record", "pause", "resume", "override")
+NOT_YET = ("backtest", "tune", "record")
 """Commands that are promised and not there yet: refused by name, and not shown."""
 
 
@@ -29,7 +29,7 @@ class Listed:
     panel: str
 
 
-_HERE, _DAEMON, _ASK = "Try it, write it", "Run it", "Ask a running daemon"
+_HERE, _DAEMON, _ASK, _HAND = "Try it, write it", "Run it", "Ask a running daemon", "The operator's hand"
 
 COMMANDS = {
     "demo": Listed("demo", "Watch a group being scaled out and in: no account, no configuration.", _HERE),
@@ -48,10 +48,15 @@ COMMANDS = {
         "run", "Run the daemon: watch the targets of the policy files and keep them the right size.", _DAEMON
     ),
     "emulator": Listed("emulator", "Run only the emulated cloud.", _DAEMON),
-    "status": Listed("client", "Show every target: nodes, load, the last decision, open operations.", _ASK),
+    "status": Listed(
+        "client", "Show every target: nodes, load, the last decision, open operations, what was set by hand.", _ASK
+    ),
     "history": Listed("client", "List the decisions of a target, newest first.", _ASK),
     "explain": Listed("client", "Say why a target was scaled, or was not.", _ASK),
-    "resolve": Listed("client", "Close an operation that the daemon cannot close itself.", _ASK),
+    "pause": Listed("by_hand", "Have nothing changed on a target, or on all.", _HAND),
+    "resume": Listed("by_hand", "End the pauses of a target, or all pauses.", _HAND),
+    "override": Listed("by_hand", "Set the number of nodes by hand for a while.", _HAND),
+    "resolve": Listed("by_hand", "Close an operation that the daemon cannot close itself.", _HAND),
 } | {name: Listed("later", "Not in this version.", "") for name in NOT_YET}
 
 

@@ -1,24 +1,25 @@
-"""The console: what web pages and the API may ask of the running daemon, and the one thing they may change."""
+"""The console: what web pages and the API may ask of the running daemon, and what they may change."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from autoscaler.clock import Clock
+from autoscaler.control import by_hand
 from autoscaler.control.group_watch import remember
 from autoscaler.control.memory import Memory
 from autoscaler.control.poller import under
-from autoscaler.control.reconciler import Reconciler, moved, target_of
+from autoscaler.control.reconciler import CHANGING_STATUSES, Reconciler, moved, target_of
 from autoscaler.control.scheduler import Pulse
 from autoscaler.core.ddm_metrics import FACTS
 from autoscaler.core.history import DAY
 from autoscaler.core.operation import Operation, State
 from autoscaler.core.operation_json import operation_json
 from autoscaler.core.policy import KINDS, Direction, MetricRule, Policy, Rule, ScheduleRule, TargetTrackingRule
-from autoscaler.core.target import Mode, Snapshot
+from autoscaler.core.target import Mode, NodeState, Snapshot
 from autoscaler.errors import CloudError
-from autoscaler.ports import Cloud, History, Monitor, ResolveRefusedError, Store
+from autoscaler.ports import ChangeRefusedError, Cloud, History, Monitor, Store
 
 
 @dataclass
@@ -68,14 +69,21 @@ class DaemonConsole:
 
     def targets(self) -> tuple[dict[str, Any], ...]:
         open_now = {op.target: op for op in self.history.operations(limit=1000) if op.open}
-        return tuple(self._target(policy, open_now.get(policy.name)) for policy in self.policies.values())
+        now = self.clock.now()
+        standing = self.history.standing(at=now)
+        return tuple(
+            self._target(policy, open_now.get(policy.name)) | by_hand.shown(standing, policy.name, now)
+            for policy in self.policies.values()
+        )
 
     def target(self, name: str) -> dict[str, Any] | None:
         policy = self.policies.get(name)
         if policy is None:
             return None
         open_now = [op for op in self.history.operations(name, limit=100) if op.open]
-        return self._target(policy, open_now[0] if open_now else None) | {"policy": _policy_json(policy)}
+        now = self.clock.now()
+        held = by_hand.shown(self.history.standing(at=now), name, now)
+        return self._target(policy, open_now[0] if open_now else None) | held | {"policy": _policy_json(policy)}
 
     def _target(self, policy: Policy, operation: Operation | None) -> dict[str, Any]:
         share = self.memory.of(policy.name)
@@ -107,17 +115,38 @@ class DaemonConsole:
     def operations(self, target: str | None, *, limit: int) -> tuple[dict[str, Any], ...]:
         return tuple(operation_json(op) for op in self.history.operations(target, limit=limit))
 
+    def interventions(self, *, limit: int) -> tuple[dict[str, Any], ...]:
+        return tuple(one.as_json() for one in self.history.interventions(limit=limit))
+
+    async def pause(self, target: str | None, *, lasts: timedelta | None, reason: str, who: str) -> dict[str, Any]:
+        return await self._hand.pause(target, lasts=lasts, reason=reason, who=who)
+
+    async def resume(self, target: str | None, *, breaker: bool, override: bool, who: str) -> dict[str, Any]:
+        return await self._hand.resume(target, breaker=breaker, override=override, who=who)
+
+    async def override(self, target: str, *, nodes: int, lasts: timedelta, reason: str, who: str) -> dict[str, Any]:
+        return await self._hand.override(target, nodes=nodes, lasts=lasts, reason=reason, who=who)
+
+    @property
+    def _hand(self) -> by_hand.OperatorsHand:
+        return by_hand.OperatorsHand(
+            policies=self.policies,
+            ceiling=self.ceiling,
+            store=self.store,
+            history=self.history,
+            clock=self.clock,
+            monitor=self.monitor,
+        )
+
     async def resolve(self, target: str, *, outcome: str, reason: str, who: str) -> dict[str, Any]:
         operation = await self._open_operation(target)
         now = self.clock.now()
         detail = f"closed by {who} as {outcome}: {reason}"
-        snapshot, running = await self._look(operation, now)
-        if running:
-            raise ResolveRefusedError(
-                f"{running} of the instance is running; wait for its end, then resolve the operation"
-            )
+        snapshot, at_work = await self._look(operation, now)
+        if at_work:
+            raise ChangeRefusedError(f"{at_work}; wait for its end, then resolve the operation")
         if await self._open_operation(target) != operation:
-            raise ResolveRefusedError("the operation went on meanwhile; look at it once more")
+            raise ChangeRefusedError("the operation went on meanwhile; look at it once more")
         closed = _closed(operation, _outcome(outcome), now, detail, _moved(operation, outcome, snapshot))
         if snapshot is not None:
             await remember(self.store, operation.instance, snapshot, now)
@@ -134,7 +163,7 @@ class DaemonConsole:
         """The open operation of a target, where the present credentials can see what became of it.
 
         Raises:
-            ResolveRefusedError: there is none, or its call is under way.
+            ChangeRefusedError: there is none, or its call is under way.
         """
         scope = self.cloud.scope
         mine = [operation for operation in await self.store.open_operations() if operation.target == target]
@@ -145,33 +174,41 @@ class DaemonConsole:
             and (scope.region, scope.project_id) == (operation.instance.region, operation.instance.project_id)
         ]
         if not mine:
-            raise ResolveRefusedError(f"target {target} has no open operation; there is nothing to resolve")
+            raise ChangeRefusedError(f"target {target} has no open operation; there is nothing to resolve")
         if not here:
-            raise ResolveRefusedError(
+            raise ChangeRefusedError(
                 f"operation {mine[0].id} is of project {mine[0].instance.region}/{mine[0].instance.project_id}; "
                 "resolve it with a daemon that is signed in there"
             )
         if self.reconciler.in_flight(here[0].id):
-            raise ResolveRefusedError("the call is just being made; wait for its answer, then resolve the operation")
+            raise ChangeRefusedError("the call is just being made; wait for its answer, then resolve the operation")
         return here[0]
 
     async def _look(self, operation: Operation, now: datetime) -> tuple[Snapshot | None, str]:
-        """What the group is now, and the job that still runs on the instance, if any.
+        """What the group is now, and in words what is still under way on the instance, if anything.
 
         Raises:
-            ResolveRefusedError: the cloud cannot be asked, so nobody knows whether a job runs.
+            ChangeRefusedError: the cloud cannot be asked, so nobody knows whether a job runs.
         """
         wanted = target_of(operation)
         try:
             jobs = await self.cloud.jobs(now - DAY, now + DAY)
             answer = (await self.cloud.describe([wanted]))[wanted.name]
         except CloudError as error:
-            raise ResolveRefusedError(f"the cloud cannot be asked whether a job is running: {error}") from error
+            raise ChangeRefusedError(f"the cloud cannot be asked whether a job is running: {error}") from error
         instance = operation.instance.instance_id
-        running = next(
-            (f"job {job.id} ({job.name})" for job in jobs if job.instance_id == instance and not job.finished), ""
-        )
-        return (None if isinstance(answer, CloudError) else answer), running
+        running = (job for job in jobs if job.instance_id == instance and not job.finished)
+        job = next((f"job {job.id} ({job.name}) of the instance is running" for job in running), "")
+        snapshot = None if isinstance(answer, CloudError) else answer
+        return snapshot, job or (_at_work(snapshot) if snapshot is not None else "")
+
+
+def _at_work(snapshot: Snapshot) -> str:
+    """What the instance or a node of the group is doing; a job may end before they do, or show after them."""
+    if snapshot.instance_status.upper() in CHANGING_STATUSES:
+        return f"the instance is {snapshot.instance_status}"
+    changing = (node for node in snapshot.nodes if node.state is NodeState.CHANGING)
+    return next((f"node {node.id} is {node.status}" for node in changing), "")
 
 
 def _closed(
@@ -179,7 +216,7 @@ def _closed(
 ) -> list[tuple[Operation, Operation]]:
     """The legal steps from where it stands to the outcome that the operator names, as (before, after)."""
     if operation.state is State.SUBMITTED and outcome is State.NEVER_HAPPENED:
-        raise ResolveRefusedError("the cloud accepted this operation: resolve it as succeeded or failed")
+        raise ChangeRefusedError("the cloud accepted this operation: resolve it as succeeded or failed")
     steps: list[tuple[Operation, Operation]] = []
     at = max(now, operation.committed_at)
     here = operation
@@ -196,7 +233,7 @@ RESOLUTIONS = frozenset({State.SUCCEEDED, State.FAILED, State.NEVER_HAPPENED})
 
 def _outcome(word: str) -> State:
     if word not in RESOLUTIONS:
-        raise ResolveRefusedError(f"{word} is no outcome; say succeeded, failed or never_happened")
+        raise ChangeRefusedError(f"{word} is no outcome; say succeeded, failed or never_happened")
     return State(word)
 
 

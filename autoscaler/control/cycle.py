@@ -16,6 +16,7 @@ from autoscaler.control.executor import Executor
 from autoscaler.control.memory import Memory
 from autoscaler.control.poller import Poll, Poller, Seen
 from autoscaler.core import engine, history, remembered
+from autoscaler.core.by_hand import ByHand
 from autoscaler.core.checks import Checks
 from autoscaler.core.decision import Decision, Reason, StageRecord, Verdict
 from autoscaler.core.observation import Observation
@@ -76,11 +77,14 @@ class Cycle:
         """One round over these targets; how many errors it had. Calls that change something go on after it."""
         now = self._clock.now()
         try:
+            by_hand = await self._poller.by_hand(policies, now)
+            for name, hand in by_hand.items():
+                self._monitor.by_hand(name, hand)
             poll = await self._poller.poll(policies, now)
         except Exception as error:  # noqa: BLE001  # the round's end: nothing is known of any target, each is counted
             return self._all_failed([policy.name for policy in policies], error)
         self._tell_errors(policies, poll, now)
-        ended = await asyncio.gather(*(self._one(seen, now) for seen in poll.seen))
+        ended = await asyncio.gather(*(self._one(seen, by_hand[seen.policy.name], now) for seen in poll.seen))
         failed = await self._record([one for one in ended if isinstance(one, Evaluated)])
         return len(poll.errors) + ended.count(_End.FAILED) + failed
 
@@ -94,11 +98,11 @@ class Cycle:
                 "warning", "a metric could not be read", target=name, metric=metric.name, error=str(reason)
             )
 
-    async def _one(self, seen: Seen, now: datetime) -> Evaluated | _End:
+    async def _one(self, seen: Seen, hand: ByHand, now: datetime) -> Evaluated | _End:
         """One target from its decision to the commit of its intent. Errors end here, counted."""
         try:
             self._monitor.observed(seen.policy, seen.snapshot, now)
-            observation = await self._poller.observe(seen, now, self._ceiling)
+            observation = await self._poller.observe(seen, now, self._ceiling, hand)
             first = Evaluated(seen, observation, engine.decide(seen.policy, observation))
             if not _would_move(first.decision):
                 return first
@@ -112,15 +116,28 @@ class Cycle:
             return _End.FAILED
 
     async def _check(self, first: Evaluated) -> Evaluated:
-        """Decide once more, with everything that is read before acting: that is the one record."""
-        policy, decision, now = first.seen.policy, first.decision, first.observation.now
-        direction = Direction.OUT if decision.desired > decision.nodes.current else Direction.IN
+        """Decide once more, with everything that is read before acting: that is the one record.
+
+        What operators did meanwhile counts. An override may turn the direction: then what that needs is read first.
+        """
+        policy, now = first.seen.policy, first.observation.now
+        direction = _direction(first.decision)
         checks = await preflight.read(self._cloud, policy, direction, now)
         self._tell_blind(policy.name, direction, checks)
         operations = await self._poller.operations(first.seen.instance, policy, now)
         shadows = self._memory.of(policy.name).shadows
-        observation = replace(first.observation, checks=checks, operations=(*operations, *shadows))
-        return Evaluated(first.seen, observation, engine.decide(policy, observation))
+        hand = (await self._poller.by_hand([policy], now))[policy.name]
+        observation = replace(
+            first.observation,
+            checks=checks,
+            operations=(*operations, *shadows),
+            pauses=hand.pauses,
+            overrides=hand.overrides,
+            breaker_reset=hand.breaker_reset,
+        )
+        second = Evaluated(first.seen, observation, engine.decide(policy, observation))
+        turned = _would_move(second.decision) and _direction(second.decision) is not direction
+        return await self._check(second) if turned else second
 
     def _tell_blind(self, name: str, direction: Direction, checks: Checks) -> None:
         """Once, until it is known again: where the CPU of a data node is not known, its guard cannot veto."""
@@ -202,6 +219,11 @@ def _sentence(error: Exception) -> str:
 def _would_move(decision: Decision) -> bool:
     """Whether it moves nodes, or would if the mode let it: in observe the same path is gone."""
     return decision.decision is not Verdict.HOLD or decision.vetoes == (Reason.OBSERVE_ONLY,)
+
+
+def _direction(decision: Decision) -> Direction:
+    """Which way a decision that would move goes."""
+    return Direction.OUT if decision.desired > decision.nodes.current else Direction.IN
 
 
 def _held(decision: Decision, veto: Reason, sentence: str) -> Decision:

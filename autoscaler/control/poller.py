@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from autoscaler.control import group_watch
 from autoscaler.control.memory import Memory
 from autoscaler.control.windows import Want, Windows
-from autoscaler.core import history, sample
+from autoscaler.core import by_hand, history, sample
+from autoscaler.core.by_hand import ByHand
 from autoscaler.core.checks import Job
 from autoscaler.core.history import DAY
 from autoscaler.core.observation import Observation
@@ -60,6 +61,11 @@ class Poller:
                 errors[policy.name] = error
         metric_errors = await self.windows.refresh([want for one in seen for want in _wants(one)], now)
         return Poll(tuple(seen), errors, metric_errors)
+
+    async def by_hand(self, policies: Sequence[Policy], now: datetime) -> Mapping[str, ByHand]:
+        """What operators set by hand that holds for each of these targets, by name, in one reading of the store."""
+        standing = await self._store.standing(at=now)
+        return {policy.name: by_hand.of_target(standing, policy.name, now) for policy in policies}
 
     def _scope(self) -> Scope:
         scope = self._cloud.scope
@@ -116,7 +122,7 @@ class Poller:
         )
         await self._store.import_operations([op for op in done if op is not None and op.job_id not in ours])
 
-    async def observe(self, seen: Seen, now: datetime, ceiling: Mode) -> Observation:
+    async def observe(self, seen: Seen, now: datetime, ceiling: Mode, hand: ByHand) -> Observation:
         """All that the decision of one target may look at."""
         policy, share = seen.policy, self._memory.of(seen.policy.name)
         share.begin(now, seen.snapshot)
@@ -135,6 +141,9 @@ class Poller:
             operations=(*operations, *share.shadows),
             wishes=share.wishes,
             fresh_at=share.fresh_at,
+            pauses=hand.pauses,
+            overrides=hand.overrides,
+            breaker_reset=hand.breaker_reset,
         )
 
     async def operations(self, instance: InstanceKey, policy: Policy, now: datetime) -> tuple[Operation, ...]:

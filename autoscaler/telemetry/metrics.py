@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 
 from autoscaler import __version__
 from autoscaler.clock import Clock
+from autoscaler.core.by_hand import ByHand
 from autoscaler.core.decision import Decision
 from autoscaler.core.operation import Operation, State
 from autoscaler.core.policy import Direction, Policy
@@ -134,6 +135,11 @@ class Metrics:
         if target := self._targets.get(policy.name):
             target.snapshot = snapshot
 
+    def by_hand(self, target: str, held: ByHand) -> None:
+        """This holds by hand; its end is seen when a page is rendered."""
+        if known := self._targets.get(target):
+            known.by_hand = held
+
     def decided(self, policy: Policy, decision: Decision, cooldowns: Mapping[Direction, timedelta]) -> None:
         if target := self._targets.get(policy.name):
             target.decision = decision
@@ -225,6 +231,7 @@ class _Target:
 
     policy: Policy
     snapshot: Snapshot | None = None
+    by_hand: ByHand | None = None
     decision: Decision | None = None
     cooldowns: Mapping[Direction, timedelta] = field(default_factory=dict)
     open: frozenset[str] = frozenset()  # ids of own operations under way
@@ -311,6 +318,17 @@ def _modes(target: _Target, _now: datetime) -> _Series:
         yield (mode.value,), float(mode is target.policy.mode)
 
 
+def _paused(target: _Target, now: datetime) -> _Series:
+    if target.by_hand is not None:
+        yield (), float(any(pause.active(now) for pause in target.by_hand.pauses))
+
+
+def _override(target: _Target, now: datetime) -> _Series:
+    for override in target.by_hand.overrides if target.by_hand else ():
+        if override.active(now):
+            yield (), override.nodes
+
+
 def _cooldowns(target: _Target, now: datetime) -> _Series:
     decision = target.decision
     if decision is None:
@@ -349,6 +367,8 @@ _FAMILIES: tuple[tuple[_Family, str, str, tuple[str, ...], Callable[[_Target, da
     (GaugeMetricFamily, "metric_value", "What a rule last looked at, in the metric's own unit.", ("rule",), _values),
     (GaugeMetricFamily, "metric_age_seconds", "Age of the sample that a rule last looked at.", ("rule",), _ages),
     (GaugeMetricFamily, "target_mode", "1 for the mode that holds for the target.", ("mode",), _modes),
+    (GaugeMetricFamily, "target_paused", "Whether an operator paused the target, or all targets.", (), _paused),
+    (GaugeMetricFamily, "target_override_nodes", "Nodes that an operator set by hand.", (), _override),
     (
         GaugeMetricFamily,
         "cooldown_remaining_seconds",

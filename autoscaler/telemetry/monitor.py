@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from autoscaler.core import sentence
+from autoscaler.core.by_hand import ByHand
 from autoscaler.core.decision import Decision, Verdict, rfc3339
 from autoscaler.core.operation import Operation, State
 from autoscaler.core.policy import Direction, Policy
@@ -46,6 +47,9 @@ class Telemetry:
 
     def observed(self, policy: Policy, snapshot: Snapshot | None, now: datetime) -> None:
         self.metrics.observed(policy, snapshot, now)
+
+    def by_hand(self, target: str, held: ByHand) -> None:
+        self.metrics.by_hand(target, held)
 
     def decided(self, policy: Policy, decision: Decision, cooldowns: Mapping[Direction, timedelta]) -> None:
         self.metrics.decided(policy, decision, cooldowns)

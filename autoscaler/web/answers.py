@@ -6,7 +6,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from autoscaler.errors import CloudError, StoreError
-from autoscaler.ports import ResolveRefusedError
+from autoscaler.ports import ChangeInvalidError, ChangeRefusedError
 
 
 def install(app: FastAPI) -> None:
@@ -15,7 +15,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(StoreError, _unavailable)
     app.add_exception_handler(CloudError, _unavailable)
-    app.add_exception_handler(ResolveRefusedError, _conflict)
+    app.add_exception_handler(ChangeRefusedError, _conflict)
+    app.add_exception_handler(ChangeInvalidError, _not_allowed)
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
@@ -28,7 +29,10 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
 
 async def _invalid(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101  # registered for nothing else
-    sentences = (f"{'.'.join(map(str, one['loc'][1:])) or 'the body'}: {one['msg']}" for one in error.errors())
+    sentences = (
+        f"{'.'.join(map(str, one['loc'][1:])) or 'the body'}: {one['msg'].removeprefix('Value error, ')}"
+        for one in error.errors()
+    )
     return JSONResponse({"error": "; ".join(sentences)}, 422)
 
 
@@ -38,3 +42,7 @@ async def _unavailable(_request: Request, error: Exception) -> JSONResponse:
 
 async def _conflict(_request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"error": str(error)}, 409)
+
+
+async def _not_allowed(_request: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"error": str(error)}, 422)

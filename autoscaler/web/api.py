@@ -1,28 +1,74 @@
-"""The API under /api/v1: what the daemon sees and did, and `resolve`, the one thing that can be changed."""
+"""The API under /api/v1: what the daemon sees and did, and what an operator may change."""
 
 import asyncio
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    StrictBool,
+    StrictInt,
+    WithJsonSchema,
+)
 
 from autoscaler.core.decision import rfc3339
 from autoscaler.ports import Console
 from autoscaler.web.token import TokenRule
+from autoscaler.yamlfile import quantities, shape
 
 Json = dict[str, Any]
 Limit = Annotated[int, Query(ge=1, le=1000, description="how many at most, newest first")]
 Instant = Annotated[AwareDatetime | None, Query(description="RFC 3339, with its offset")]
 
 LATER_READS = ("events", "targets/{name}/samples")
-LATER_CHANGES = ("targets/{name}/pause", "targets/{name}/resume", "targets/{name}/override")
 """Paths that are promised and not there yet: refused by name."""
 
 
-class Resolution(BaseModel):
-    """How an operation ended, by an operator's own eyes."""
+class _Change(BaseModel):
+    """What an operator wants."""
 
     model_config = ConfigDict(extra="forbid")
+
+    who: str = Field("", max_length=100, description="who wants it, kept with the caller's address")
+
+
+Span = Annotated[
+    timedelta,
+    PlainValidator(quantities.duration),
+    WithJsonSchema({"type": "string", "pattern": quantities.DURATION_PATTERN, "examples": ["2h", "1h30m"]}),
+]
+Reason = Annotated[str, Field(max_length=1000, description="why; kept in the history and shown")]
+
+
+class Pausing(_Change):
+    """For how long nothing is to be changed; without `for` until it is resumed."""
+
+    lasts: Span | None = Field(None, alias="for")
+    reason: Reason = ""
+
+
+class Resuming(_Change):
+    """What is ended beside the pauses."""
+
+    breaker: StrictBool = Field(default=False, description="close the breaker, too: failures up to now no longer count")
+    override: StrictBool = Field(default=False, description="end the override, too")
+
+
+class Overriding(_Change):
+    """How many nodes, and for how long."""
+
+    nodes: StrictInt
+    lasts: Span = Field(alias="for")
+    reason: Reason = ""
+
+
+class Resolution(_Change):
+    """How an operation ended, by an operator's own eyes."""
 
     outcome: Literal["succeeded", "failed", "never_happened"] = Field(alias="as")
     reason: str = Field(min_length=1, max_length=1000, pattern=r"\S")
@@ -34,10 +80,9 @@ def router(console: Console, token: TokenRule) -> APIRouter:
     _add_targets(paths, console)
     _add_history(paths, console)
     _add_changes(paths, console, token)
+    _add_changes_of_all(paths, console, token)
     for path in LATER_READS:
         paths.add_api_route(f"/{path}", _later, methods=["GET"], include_in_schema=False)
-    for path in LATER_CHANGES:
-        paths.add_api_route(f"/{path}", _later, methods=["POST"], include_in_schema=False)
     return paths
 
 
@@ -79,14 +124,67 @@ def _add_history(paths: APIRouter, console: Console) -> None:
         found = await asyncio.to_thread(console.operations, None, limit=limit)
         return {"operations": list(found)}
 
+    @paths.get("/interventions")
+    async def interventions(limit: Limit = 100) -> Json:
+        """What operators did by hand, the last first: pauses, overrides, closed breakers."""
+        found = await asyncio.to_thread(console.interventions, limit=limit)
+        return {"interventions": list(found)}
+
 
 def _add_changes(paths: APIRouter, console: Console, token: TokenRule) -> None:
     @paths.post("/targets/{name}/resolve", dependencies=[Depends(token)])
     async def resolve(name: str, resolution: Resolution, request: Request) -> Json:
         """Close the open operation that the daemon cannot close; refused while a job of the instance runs."""
         _known(console, name)
-        who = f"token, from {request.client.host}" if request.client else "token"
+        who = _who(resolution, request)
         return await console.resolve(name, outcome=resolution.outcome, reason=resolution.reason.strip(), who=who)
+
+    @paths.post("/targets/{name}/pause", dependencies=[Depends(token)])
+    async def pause(name: str, request: Request, wish: Pausing | None = None) -> Json:
+        """Have nothing changed on a target for a while, or until it is resumed; what is under way goes on."""
+        _known(console, name)
+        return await _pause(console, name, wish or Pausing.model_validate({}), request)
+
+    @paths.post("/targets/{name}/resume", dependencies=[Depends(token)])
+    async def resume(name: str, request: Request, wish: Resuming | None = None) -> Json:
+        """End the pauses of a target; with `breaker` close its breaker, with `override` end its override, too."""
+        _known(console, name)
+        return await _resume(console, name, wish or Resuming.model_validate({}), request)
+
+    @paths.post("/targets/{name}/override", dependencies=[Depends(token)])
+    async def override(name: str, wish: Overriding, request: Request) -> Json:
+        """Have so many nodes, inside min and max, whatever the rules want; in place of an earlier override."""
+        _known(console, name)
+        return await console.override(
+            name, nodes=wish.nodes, lasts=wish.lasts, reason=wish.reason.strip(), who=_who(wish, request)
+        )
+
+
+def _add_changes_of_all(paths: APIRouter, console: Console, token: TokenRule) -> None:
+    @paths.post("/pause", dependencies=[Depends(token)])
+    async def pause_all(request: Request, wish: Pausing | None = None) -> Json:
+        """Have nothing changed on any target, also on those that come later, for a while or until all are resumed."""
+        return await _pause(console, None, wish or Pausing.model_validate({}), request)
+
+    @paths.post("/resume", dependencies=[Depends(token)])
+    async def resume_all(request: Request, wish: Resuming | None = None) -> Json:
+        """End every pause, those of single targets too; with `breaker` and `override` also those of every target."""
+        return await _resume(console, None, wish or Resuming.model_validate({}), request)
+
+
+async def _pause(console: Console, name: str | None, wish: Pausing, request: Request) -> Json:
+    return await console.pause(name, lasts=wish.lasts, reason=wish.reason.strip(), who=_who(wish, request))
+
+
+async def _resume(console: Console, name: str | None, wish: Resuming, request: Request) -> Json:
+    return await console.resume(name, breaker=wish.breaker, override=wish.override, who=_who(wish, request))
+
+
+def _who(wish: _Change, request: Request) -> str:
+    """For the audit: who somebody says they are, and where the request came from."""
+    caller = f"token, from {request.client.host}" if request.client else "token"
+    said = wish.who.strip()
+    return f"{said} ({caller})" if said else caller
 
 
 def _known(console: Console, name: str) -> Json:
@@ -100,7 +198,12 @@ def _known(console: Console, name: str) -> Json:
         return target
     names = [str(one["name"]) for one in console.targets()]
     there = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")  # noqa: PLR2004  # a line
-    raise HTTPException(404, f"There is no target {name!r}; there {'is none' if not names else f'are: {there}'}.")
+    near = shape.nearest(name, names).removeprefix(", ")
+    raise HTTPException(
+        404,
+        f"There is no target {name!r}; there {'is none' if not names else f'are: {there}'}."
+        + (f" {near[0].upper()}{near[1:]}" if near else ""),
+    )
 
 
 async def _later() -> None:

@@ -23,10 +23,15 @@ class TokenRule:
                 403, "This daemon lets nobody change anything: it was started without AUTOSCALER_SERVER__TOKEN."
             )
         scheme, _, sent = request.headers.get("authorization", "").partition(" ")
-        # The header arrives as latin-1; the comparison takes as long for a near miss as for a far one.
-        if scheme.lower() != "bearer" or not hmac.compare_digest(sent.strip().encode("latin-1"), self._token):
-            raise HTTPException(
-                401,
-                "This change needs the daemon's token (AUTOSCALER_SERVER__TOKEN) as 'Authorization: Bearer TOKEN'.",
-                headers={"WWW-Authenticate": "Bearer"},
+        if scheme.lower() != "bearer" or not sent.strip():
+            raise _refusal(
+                "This change needs the daemon's token (AUTOSCALER_SERVER__TOKEN) as 'Authorization: Bearer TOKEN'; "
+                "none was sent."
             )
+        # The header arrives as latin-1; the comparison takes as long for a near miss as for a far one.
+        if not hmac.compare_digest(sent.strip().encode("latin-1"), self._token):
+            raise _refusal("The token that was sent is not the daemon's (AUTOSCALER_SERVER__TOKEN).")
+
+
+def _refusal(words: str) -> HTTPException:
+    return HTTPException(401, words, headers={"WWW-Authenticate": "Bearer"})

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from autoscaler.core import sentence
+from autoscaler.core import sentence, standing_words
 from autoscaler.core.target import MAX_NODES_PER_INSTANCE
 
 Json = dict[str, Any]
@@ -62,6 +62,7 @@ class Card:
     operation: str
     alarm: str
     cooldowns: tuple[str, ...]
+    by_hand: tuple[str, ...]
     error: str
 
 
@@ -80,7 +81,8 @@ def card(target: Json, now: datetime) -> Card:
         decided_ago=ago(decision["at"], now) if decision else "",
         operation=_operation(operation, now) if operation else "",
         alarm=_alarm(target),
-        cooldowns=tuple(f"{way} {span(left)}" for way, left in target["cooldowns"].items() if left > 0),
+        cooldowns=tuple(f"{way} {standing_words.span(left)}" for way, left in target["cooldowns"].items() if left > 0),
+        by_hand=_by_hand(target, now),
         error=target["error"] or "",
     )
 
@@ -120,18 +122,9 @@ def clock(instant: str) -> str:
     return datetime.fromisoformat(instant).astimezone(UTC).strftime("%H:%M:%S")
 
 
-def span(seconds: float) -> str:
-    """`45 s`, `9 min`, `2 h 5 min`."""
-    whole = max(0, round(seconds))
-    if whole < 100:  # noqa: PLR2004  # a bit more than a minute still reads well in seconds
-        return f"{whole} s"
-    hours, minutes = divmod(round(whole / 60), 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
-
-
 def ago(instant: str, now: datetime) -> str:
     """How long before now."""
-    return f"{span((now - datetime.fromisoformat(instant)) / timedelta(seconds=1))} ago"
+    return f"{standing_words.span((now - datetime.fromisoformat(instant)) / timedelta(seconds=1))} ago"
 
 
 def _sameness(record: Json) -> tuple[str, str]:
@@ -143,13 +136,19 @@ def _took(operation: Json) -> str:
     if operation["ended_at"] is None:
         return ""
     took = datetime.fromisoformat(operation["ended_at"]) - datetime.fromisoformat(operation["committed_at"])
-    return span(took.total_seconds())
+    return standing_words.span(took.total_seconds())
 
 
 def _operation(operation: Json, now: datetime) -> str:
     words = OPERATION_WORDS.get(operation["state"], operation["state"])
     nodes = f"{operation['change']} node{'' if operation['change'] == 1 else 's'}"
     return f"{operation['direction']} by {nodes}: {words}, since {ago(operation['committed_at'], now)[:-4]}"
+
+
+def _by_hand(target: Json, now: datetime) -> tuple[str, ...]:
+    pauses = (standing_words.pause_words(pause, now) for pause in target["pauses"])
+    override = target["override"]
+    return (*pauses, *([standing_words.override_words(override, now)] if override else []))
 
 
 def _alarm(target: Json) -> str:

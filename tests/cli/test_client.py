@@ -9,12 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from autoscaler.cli import main
-from tests.web.conftest import TOKEN, FakeConsole, Served, operation, record, target
+from tests.web.conftest import TOKEN, FakeConsole, Served, held, operation, record, target
 
 pytestmark = pytest.mark.process
 
@@ -24,7 +25,7 @@ ESCAPE = "\x1b["
 
 def environment(**environ: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AUTOSCALER_")}
-    return {**kept, "PYTHONPATH": str(ROOT), **environ}
+    return {**kept, "PYTHONPATH": str(ROOT), "LOGNAME": "ann", **environ}
 
 
 def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -98,6 +99,14 @@ USAGE = {
     "no duration": ["history", "orders", "--since", "long"],
     "no token file": ["resolve", "orders", "--as", "failed", "--reason", "x", "--token-file", "/no/such/file"],
     "no address": ["status", "--url", "localhost:9178"],
+    "neither a target nor all": ["pause"],
+    "a target and all": ["resume", "orders", "--all"],
+    "a pause of no duration": ["pause", "orders", "--for", "long"],
+    "a pause of no time": ["pause", "orders", "--for", "0s"],
+    "a pause of less than no time": ["pause", "orders", "--for=-2h"],
+    "an override without an end": ["override", "orders", "--nodes", "6", "--yes"],
+    "an override without nodes": ["override", "orders", "--for", "2h", "--yes"],
+    "an override of no time": ["override", "orders", "--nodes", "6", "--for", "0s", "--yes"],
 }
 
 
@@ -134,7 +143,7 @@ def test_something_else_at_the_address_is_told_apart(served):
     assert "is not this daemon's API" in ended.stderr
 
 
-@pytest.mark.parametrize("command", [["history"], ["explain"], ["resolve", "--as", "failed", "--reason", "x"]])
+@pytest.mark.parametrize("command", [["history"], ["explain"], ["resolve", "--as", "failed", "--reason", "x", "--yes"]])
 def test_an_unknown_target_names_those_there_are(served, command):
     ended = ask(served, *command, "nope")
 
@@ -238,50 +247,150 @@ def stuck(served: Served) -> Served:
     return served
 
 
-RESOLVED = [("resolve", "orders", "succeeded", "it is there", "token, from 127.0.0.1")]
+WHO = "ann (token, from 127.0.0.1)"
+RESOLVED = [("resolve", "orders", "succeeded", "it is there", WHO)]
 
 
-def test_resolve_says_what_it_closes_and_closes_it(stuck):
-    ended = ask(stuck, *RESOLVE, AUTOSCALER_SERVER__TOKEN=TOKEN)
+def test_resolve_closes_the_operation_and_says_what_it_was(stuck):
+    ended = ask(stuck, *RESOLVE, "--yes", AUTOSCALER_SERVER__TOKEN=TOKEN)
 
-    assert ended.returncode == 0
-    assert ended.stderr == (
-        "closes operation op-1 (out by 1, unknown since 2026-11-23T09:50:00Z) of orders as succeeded: it is there\n"
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout == (
+        "operation op-1 of orders is succeeded (out by 1, unknown since 2026-11-23T09:50:00Z before)\n"
     )
-    assert ended.stdout == "operation op-1 of orders is succeeded\n"
     assert stuck.console.asked == RESOLVED
+
+
+OVERRIDE = ("override", "orders", "--nodes", "6", "--for", "2h", "--reason", "a sale")
+
+
+@pytest.mark.parametrize("command", [RESOLVE, OVERRIDE], ids=lambda command: command[0])
+def test_where_nobody_can_be_asked_what_cannot_be_taken_back_needs_a_yes(stuck, command):
+    ended = ask(stuck, *command, AUTOSCALER_SERVER__TOKEN=TOKEN)
+
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == "--yes: is needed where there is no terminal to ask\n"
+    assert stuck.console.asked == []
 
 
 def test_resolve_takes_the_token_from_a_file(stuck, tmp_path):
     file = tmp_path / "token"
     file.write_text(f"{TOKEN}\n")
-    ended = ask(stuck, *RESOLVE, "--token-file", str(file), "--format", "json")
+    ended = ask(stuck, *RESOLVE, "--yes", "--token-file", str(file), "--format", "json")
 
     assert json.loads(ended.stdout)["state"] == "succeeded"
 
 
-@pytest.mark.parametrize("token", ["", "wrong"])
-def test_resolve_without_the_right_token_changes_nothing(stuck, token):
-    ended = ask(stuck, *RESOLVE, **({"AUTOSCALER_SERVER__TOKEN": token} if token else {}))
+@pytest.mark.parametrize(
+    ("token", "words"), [("", "needs the daemon's token"), ("wrong", "is not the daemon's")], ids=["none", "wrong"]
+)
+@pytest.mark.parametrize("command", [(*RESOLVE, "--yes"), ("pause", "orders")], ids=["resolve", "pause"])
+def test_without_the_right_token_nothing_is_changed_and_it_is_said_why(stuck, command, token, words):
+    ended = ask(stuck, *command, **({"AUTOSCALER_SERVER__TOKEN": token} if token else {}))
 
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert "needs the daemon's token" in ended.stderr
+    assert words in ended.stderr
+    assert "closed" not in ended.stderr
     assert stuck.console.asked == []
 
 
 def test_resolve_of_a_running_job_is_refused_with_the_daemons_sentence(stuck):
     stuck.console.refusal = "job 7 (EnlargeNode) of the instance is running"
-    ended = ask(stuck, *RESOLVE, AUTOSCALER_SERVER__TOKEN=TOKEN)
+    ended = ask(stuck, *RESOLVE, "--yes", AUTOSCALER_SERVER__TOKEN=TOKEN)
 
-    assert ended.returncode == 1
-    assert ended.stderr.endswith("error: job 7 (EnlargeNode) of the instance is running\n")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == "error: job 7 (EnlargeNode) of the instance is running\n"
 
 
 def test_resolve_without_an_open_operation_asks_for_nothing(served):
-    ended = ask(served, *RESOLVE, AUTOSCALER_SERVER__TOKEN=TOKEN)
+    ended = ask(served, *RESOLVE, "--yes", AUTOSCALER_SERVER__TOKEN=TOKEN)
 
     assert (ended.returncode, served.console.asked) == (1, [])
     assert ended.stderr == "error: orders has no open operation; there is nothing to resolve\n"
+
+
+# pause, resume, override.
+
+FOR_TWO_HOURS = "until 2026-11-23 12:00 UTC (2 h 0 min left)"
+TWO_HOURS = timedelta(hours=2)
+BY_HAND = {
+    "pause": (
+        ["pause", "orders"],
+        ("pause", "orders", None, "", WHO),
+        f"orders: paused by {WHO} until it is resumed\n",
+    ),
+    "pause for a while": (
+        ["pause", "orders", "--for", "2h", "--reason", "a move"],
+        ("pause", "orders", TWO_HOURS, "a move", WHO),
+        f"orders: paused by {WHO} {FOR_TWO_HOURS}: a move\n",
+    ),
+    "pause all": (
+        ["pause", "--all"],
+        ("pause", None, None, "", WHO),
+        f"all targets are paused by {WHO} until it is resumed\n",
+    ),
+    "resume": (["resume", "orders"], ("resume", "orders", False, False, WHO), "orders: 2 pauses ended\n"),
+    "resume, all of it": (
+        ["resume", "orders", "--breaker", "--override"],
+        ("resume", "orders", True, True, WHO),
+        "orders: 2 pauses ended, 1 override ended, breaker closed\n",
+    ),
+    "resume all": (["resume", "--all"], ("resume", None, False, False, WHO), "2 pauses ended\n"),
+    "override": (
+        [*OVERRIDE, "--yes"],
+        ("override", "orders", 6, TWO_HOURS, "a sale", WHO),
+        f"orders: 6 nodes set by hand by {WHO} {FOR_TWO_HOURS}: a sale\n",
+    ),
+}
+
+
+@pytest.mark.parametrize(("arguments", "asked", "said"), BY_HAND.values(), ids=BY_HAND)
+def test_what_an_operator_does_by_hand_is_told_as_it_holds(served, arguments, asked, said):
+    served.console.paused = 2
+    ended = ask(served, *arguments, AUTOSCALER_SERVER__TOKEN=TOKEN)
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, said, "")
+    assert served.console.asked == [asked]
+
+
+@pytest.mark.parametrize(("place", "said"), [("orders", "orders: was not paused\n"), ("--all", "nothing was paused\n")])
+def test_resuming_what_is_not_paused_says_so(served, place, said):
+    assert ask(served, "resume", place, AUTOSCALER_SERVER__TOKEN=TOKEN).stdout == said
+
+
+def test_what_the_daemon_notes_goes_to_stderr(served):
+    served.console.notes = ["orders is in observe: nothing is sent"]
+    ended = ask(served, *OVERRIDE, "--yes", AUTOSCALER_SERVER__TOKEN=TOKEN)
+
+    assert ended.stderr == "note: orders is in observe: nothing is sent\n"
+
+
+def test_a_refusal_by_the_daemon_is_a_sentence_and_1(served):
+    served.console.refusal = "all targets are paused (by ann), so orders alone cannot be resumed"
+    ended = ask(served, "resume", "orders", AUTOSCALER_SERVER__TOKEN=TOKEN)
+
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == "error: all targets are paused (by ann), so orders alone cannot be resumed\n"
+
+
+def test_the_daemons_own_answer_is_given_as_json(served):
+    shown = json.loads(ask(served, "pause", "--all", "--format", "json", AUTOSCALER_SERVER__TOKEN=TOKEN).stdout)
+
+    assert (shown["target"], shown["pauses"][0]["all"]) == (None, True)
+
+
+def test_status_tells_what_holds_by_hand_and_a_pause_of_all_once(served):
+    of_all = held(all=True, who="ann")
+    served.console.shown = [
+        target(pauses=[held(all=False, until="2026-11-23T12:00:00Z", reason="a move"), of_all]),
+        target("other", pauses=[of_all], override=held(nodes=6, until="2026-11-23T12:00:00Z", who="bob")),
+    ]
+
+    assert ask(served, "status").stdout.splitlines()[-3:] == [
+        f"orders: paused {FOR_TWO_HOURS}: a move",
+        "all targets are paused by ann until it is resumed",
+        f"other: 6 nodes set by hand by bob {FOR_TWO_HOURS}",
+    ]
 
 
 # Terminals and pipes.
@@ -321,6 +430,14 @@ def test_resolve_asks_on_a_terminal(stuck, typed, code, asked):
 
     assert "Go on? [y/N]" in shown
     assert (ended, stuck.console.asked) == (code, asked)
+
+
+@pytest.mark.parametrize(("typed", "code", "asked"), [("n\n", 1, 0), ("y\n", 0, 1)], ids=["no", "yes"])
+def test_override_asks_on_a_terminal(served, typed, code, asked):
+    ended, shown = on_terminal(*OVERRIDE, typed=typed, AUTOSCALER_URL=served.url, AUTOSCALER_SERVER__TOKEN=TOKEN)
+
+    assert "orders (3 now, 2 to 16 allowed) is set to 6 nodes for 2h." in shown
+    assert (ended, len(served.console.asked)) == (code, asked)
 
 
 def test_resolve_does_not_ask_where_the_answer_is_given(stuck):

@@ -8,7 +8,7 @@ import pytest
 from autoscaler.core.operation import State
 from autoscaler.core.target import InstanceKey, Mode
 from autoscaler.errors import NotFound, Unavailable
-from autoscaler.ports import ResolveRefusedError
+from autoscaler.ports import ChangeRefusedError
 from tests.control.house import House, orders
 from tests.fakes import HANG
 
@@ -58,13 +58,13 @@ async def test_after_it_the_target_goes_on_with_the_cooldown_of_that_outcome(hou
 
 
 async def test_without_an_open_operation_there_is_nothing_to_resolve(house):
-    with pytest.raises(ResolveRefusedError, match="no open operation"):
+    with pytest.raises(ChangeRefusedError, match="no open operation"):
         await resolve(house)
 
 
 async def test_another_targets_operation_is_not_meant(house):
     await house.unknown()
-    with pytest.raises(ResolveRefusedError, match="target stock has no open operation"):
+    with pytest.raises(ChangeRefusedError, match="target stock has no open operation"):
         await resolve(house, target="stock")
 
 
@@ -72,8 +72,25 @@ async def test_another_targets_operation_is_not_meant(house):
 async def test_while_a_job_of_the_instance_runs_it_is_refused(house, name):
     await house.unknown()
     house.cloud.begin_job("theirs", name)
-    with pytest.raises(ResolveRefusedError, match=f"job theirs .{name}. of the instance is running"):
+    with pytest.raises(ChangeRefusedError, match=f"job theirs .{name}. of the instance is running"):
         await resolve(house)
+    assert house.operation.state is State.UNKNOWN
+
+
+@pytest.mark.parametrize("status", ["GROWING", "reducing"])
+async def test_while_the_instance_changes_it_is_refused(house, status):
+    await house.unknown()
+    house.cloud.instances["instance"].status = status
+    with pytest.raises(ChangeRefusedError, match=f"the instance is {status}; wait for its end"):
+        await resolve(house)
+    assert house.operation.state is State.UNKNOWN
+
+
+async def test_while_a_node_is_being_made_it_is_refused(house):
+    await house.unknown()
+    house.cloud.add(1, status="creating")
+    with pytest.raises(ChangeRefusedError, match="is creating; wait for its end"):
+        await resolve(house, "never_happened")
     assert house.operation.state is State.UNKNOWN
 
 
@@ -87,7 +104,7 @@ async def test_another_instances_job_does_not_matter(house):
 async def test_a_cloud_that_cannot_be_asked_refuses_it(house, call):
     await house.unknown()
     house.cloud.broken[call] = Unavailable("503")
-    with pytest.raises(ResolveRefusedError, match="the cloud cannot be asked"):
+    with pytest.raises(ChangeRefusedError, match="the cloud cannot be asked"):
         await resolve(house)
 
 
@@ -100,7 +117,7 @@ async def test_an_instance_that_is_gone_can_be_resolved(house):
 async def test_an_accepted_operation_cannot_never_have_happened(house):
     await house.hot()
     house.cloud.finish_all()
-    with pytest.raises(ResolveRefusedError, match="accepted"):
+    with pytest.raises(ChangeRefusedError, match="accepted"):
         await resolve(house, "never_happened")
     assert house.operation.state is State.SUBMITTED
 
@@ -108,7 +125,7 @@ async def test_an_accepted_operation_cannot_never_have_happened(house):
 @pytest.mark.parametrize("word", ["rejected", "unknown", "done", ""])
 async def test_a_word_that_is_no_outcome_is_refused(house, word):
     await house.unknown()
-    with pytest.raises(ResolveRefusedError, match="no outcome"):
+    with pytest.raises(ChangeRefusedError, match="no outcome"):
         await resolve(house, word)
 
 
@@ -117,7 +134,7 @@ async def test_a_call_under_way_is_refused(house):
     house.metrics.stand_at(90)
     await house.evaluate(wait=False)
     await house.cloud.sent.wait()
-    with pytest.raises(ResolveRefusedError, match="just being made"):
+    with pytest.raises(ChangeRefusedError, match="just being made"):
         await resolve(house)
     house.cloud.released.set()
     await house.calls_end()
@@ -130,7 +147,7 @@ async def test_an_operation_that_went_on_meanwhile_is_refused(house):
         house.store.stored[operation.id] = replace(operation, state=State.SUBMITTED, job_id="job-7")
 
     house.cloud.on_call = go_on
-    with pytest.raises(ResolveRefusedError, match="went on meanwhile"):
+    with pytest.raises(ChangeRefusedError, match="went on meanwhile"):
         await resolve(house)
     assert house.operation.job_id == "job-7"
 
@@ -139,7 +156,7 @@ async def test_an_operation_of_another_project_is_not_resolved_by_what_is_seen_h
     operation = await house.unknown()
     there = replace(operation, instance=InstanceKey("eu-de", "other", "instance"))
     house.store.stored = {there.id: there}
-    with pytest.raises(ResolveRefusedError, match="is of project eu-de/other"):
+    with pytest.raises(ChangeRefusedError, match="is of project eu-de/other"):
         await resolve(house)
 
 

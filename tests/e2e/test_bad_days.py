@@ -338,7 +338,7 @@ def test_an_unknown_outcome_is_held_never_resent_and_an_operator_may_close_it(tm
     assert {one["reason"] for one in fresh.decisions("hot", known)} == {"unknown_outcome"}
     assert [one["accepted"] for one in fresh.cloud.mutations()] == [False]
 
-    closes = ("resolve", "hot", "--as", "never_happened", "--reason", "not in the console", "--url", fresh.daemon.url)
+    closes = ("resolve", "hot", "--as", "never_happened", "--reason", "not there", "--yes", "--url", fresh.daemon.url)
     refused = finished(*closes, environment={"AUTOSCALER_SERVER__TOKEN": "another"})
     assert refused.code == 1
     assert "Traceback" not in refused.said

@@ -296,7 +296,7 @@ def test_sighup_is_one_warning_and_nothing_else(cloud, tmp_path, started):
     assert daemon.stop() == 0
 
 
-@pytest.mark.parametrize("command", ["backtest", "pause"])
+@pytest.mark.parametrize("command", ["backtest", "tune"])
 def test_a_command_of_a_later_version_is_refused_by_name(command):
     done = finished(command, "x.yaml", "--for", "2h", environment={})
     assert (done.code, done.stdout) == (2, "")

@@ -168,7 +168,7 @@ def lively(daemon: RunningDaemon, cloud: EmulatedCloud, seen: Seen, echo: Mappin
     assert seen.command("explain", "orders", "--format", "json", *here, environment={}) == 0
     closes = ("resolve", "orders", "--as", "never_happened", "--reason", "looked", *here)
     assert seen.command(*closes, "--yes", environment={"AUTOSCALER_SERVER__TOKEN": WRONG}) == 1
-    assert seen.command(*closes, environment={"AUTOSCALER_SERVER__TOKEN": API_TOKEN}) == 0
+    assert seen.command(*closes, "--yes", environment={"AUTOSCALER_SERVER__TOKEN": API_TOKEN}) == 0
 
 
 def test_i12_password_tokens_and_proxy_password_show_nowhere(tmp_path, started, proxy):

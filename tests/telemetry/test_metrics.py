@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from autoscaler.core.by_hand import ByHand
 from autoscaler.core.decision import Reason, Verdict
+from autoscaler.core.observation import Override, Pause
 from autoscaler.core.operation import State
 from autoscaler.core.policy import Direction
 from autoscaler.core.target import Mode
@@ -25,6 +27,7 @@ def tell_everything(page: Page) -> None:
     metrics = page.metrics
     metrics.targets([policy()])
     metrics.observed(policy(), snapshot(), START)
+    metrics.by_hand("orders", ByHand((), (Override(START, START + MINUTE, 6),)))
     metrics.decided(policy(), decision(), COOLDOWNS)
     for step in way(State.SUBMITTED, State.SUCCEEDED):
         metrics.operation(step)
@@ -79,6 +82,21 @@ def test_an_evaluated_target_shows_nodes_load_age_and_cooldown(page):
     assert page.of("metric_value") == {("cpu", "orders"): 81.2}
     assert page.of("metric_age_seconds") == {("cpu", "orders"): 600}  # of 09:54, at 10:04
     assert page.of("cooldown_remaining_seconds") == {("out", "orders"): 360, ("in", "orders"): 0}
+
+
+def test_what_was_set_by_hand_is_shown_from_its_start_to_its_end(page):
+    page.metrics.targets([policy(), policy("stock")])
+    assert (page.of("target_paused"), page.of("target_override_nodes")) == ({}, {})
+    held = ByHand((Pause(START, START + MINUTE),), (Override(START, START + 2 * MINUTE, 6),))
+    page.metrics.by_hand("orders", held)
+    page.metrics.by_hand("stock", ByHand())
+    page.metrics.by_hand("gone", held)
+    assert page.of("target_paused") == {("orders",): 1, ("stock",): 0}
+    assert page.of("target_override_nodes") == {("orders",): 6}
+    page.clock.at += MINUTE
+    assert (page.of("target_paused")["orders",], page.of("target_override_nodes")) == (0, {("orders",): 6})
+    page.clock.at += MINUTE
+    assert page.of("target_override_nodes") == {}
 
 
 def test_missing_data_is_no_series_and_never_zero(page):

@@ -4,15 +4,16 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 from pydantic import SecretStr
 
+from autoscaler.core.decision import rfc3339
 from autoscaler.errors import StoreError
-from autoscaler.ports import ResolveRefusedError
+from autoscaler.ports import ChangeInvalidError, ChangeRefusedError
 from autoscaler.web import app, server
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
@@ -81,6 +82,8 @@ def target(name: str = "orders", **more: Any) -> Json:
         "operation": None,
         "overdue": False,
         "cooldowns": {"out": 0.0, "in": 0.0},
+        "pauses": [],
+        "override": None,
         "error": None,
         "rules": [
             {
@@ -96,6 +99,27 @@ def target(name: str = "orders", **more: Any) -> Json:
     }
 
 
+def held(**more: Any) -> Json:
+    """A pause or an override, as a target's state shows it."""
+    return {"from": "2026-11-23T09:00:00Z", "until": None, "reason": "", "who": "", **more}
+
+
+def intervention(kind: str = "pause", target: str | None = "orders", **more: Any) -> Json:
+    return {
+        "id": "h-1",
+        "kind": kind,
+        "target": target,
+        "from": "2026-11-23T09:00:00Z",
+        "until": None,
+        "nodes": None,
+        "reason": "a move",
+        "who": "ann",
+        "ended_at": None,
+        "ended_by": "",
+        **more,
+    }
+
+
 @dataclass
 class FakeConsole:
     """The port Console: what it is given, and what was asked of it."""
@@ -107,6 +131,10 @@ class FakeConsole:
     readiness: tuple[bool, str] = (True, "ready")
     broken: str = ""
     refusal: str = ""
+    invalid: str = ""
+    notes: list[str] = field(default_factory=list)
+    done: list[Json] = field(default_factory=list)
+    paused: int = 0  # pauses that a resume ends
     asked: list[tuple[Any, ...]] = field(default_factory=list)
 
     def healthy(self) -> tuple[bool, str]:
@@ -146,9 +174,39 @@ class FakeConsole:
     def config(self) -> Json:
         return {"server": {"token": "**********"}}
 
+    def interventions(self, *, limit: int) -> tuple[Json, ...]:
+        return tuple(self.done[:limit])
+
+    async def pause(self, target: str | None, *, lasts: timedelta | None, reason: str, who: str) -> Json:
+        until = None if lasts is None else rfc3339(NOW + lasts)
+        return self._changed(
+            ("pause", target, lasts, reason, who),
+            [intervention("pause", target)],
+            pauses=[held(all=target is None, until=until, reason=reason, who=who)],
+        )
+
+    async def resume(self, target: str | None, *, breaker: bool, override: bool, who: str) -> Json:
+        kinds = ["pause"] * self.paused + ["override"] * override + ["breaker_reset"] * breaker
+        changed = [intervention(kind, target) for kind in kinds]
+        return self._changed(("resume", target, breaker, override, who), changed)
+
+    async def override(self, target: str, *, nodes: int, lasts: timedelta, reason: str, who: str) -> Json:
+        shown = held(nodes=nodes, until=rfc3339(NOW + lasts), reason=reason, who=who)
+        asked = ("override", target, nodes, lasts, reason, who)
+        return self._changed(asked, [intervention("override", target)], override=shown)
+
+    def _changed(self, asked: tuple[Any, ...], changed: list[Json], **holds: Any) -> Json:
+        if self.refusal:
+            raise ChangeRefusedError(self.refusal)
+        if self.invalid:
+            raise ChangeInvalidError(self.invalid)
+        self.asked.append(asked)
+        answer = {"target": asked[1], "now": rfc3339(NOW), "changed": changed, "pauses": [], "override": None}
+        return answer | {"notes": self.notes} | holds
+
     async def resolve(self, target: str, *, outcome: str, reason: str, who: str) -> Json:
         if self.refusal:
-            raise ResolveRefusedError(self.refusal)
+            raise ChangeRefusedError(self.refusal)
         self.asked.append(("resolve", target, outcome, reason, who))
         return operation(outcome, target)
 

@@ -1,13 +1,13 @@
 """The API and the probes over real HTTP: shapes, bounds, the token, and errors that are always one sentence."""
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from autoscaler.web import armour
-from tests.web.conftest import TOKEN, operation, record, target
+from tests.web.conftest import TOKEN, intervention, operation, record, target
 
 DOCS = Path(__file__).parents[2] / "docs/api.md"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -50,9 +50,6 @@ def test_metrics_are_what_telemetry_gives_for_the_accept_header(served):
         ("POST", "/-/reload"),
         ("GET", "/api/v1/events"),
         ("GET", "/api/v1/targets/orders/samples"),
-        ("POST", "/api/v1/targets/orders/pause"),
-        ("POST", "/api/v1/targets/orders/resume"),
-        ("POST", "/api/v1/targets/orders/override"),
     ],
 )
 def test_what_is_not_in_this_version_is_refused_by_name(served, method, path):
@@ -172,6 +169,13 @@ def test_a_wrong_token_is_401_and_changes_nothing(served, sent):
     assert served.console.asked == []
 
 
+def test_a_wrong_token_is_told_from_none(served):
+    path = "/api/v1/targets/orders/pause"
+    wrong = served.http.post(path, headers={"Authorization": "Bearer wrong"}).json()["error"]
+    assert wrong == "The token that was sent is not the daemon's (AUTOSCALER_SERVER__TOKEN)."
+    assert served.http.post(path).json()["error"].endswith("none was sent.")
+
+
 @pytest.mark.parametrize("headers", [{}, BEARER, {"Authorization": "Bearer"}])
 def test_without_a_configured_token_every_change_is_403(locked, headers):
     answer = locked.http.post("/api/v1/targets/orders/resolve", json=RESOLUTION, headers=headers)
@@ -230,6 +234,99 @@ def test_a_body_that_is_too_large_is_413(served, chunked):
     assert "65536" in answer.json()["error"]
 
 
+# The operator's hand.
+
+TWO_HOURS = timedelta(hours=2)
+HERE = "token, from 127.0.0.1"
+CHANGES = {
+    "a pause without a body": ("targets/orders/pause", None, ("pause", "orders", None, "", HERE)),
+    "a pause": (
+        "targets/orders/pause",
+        {"for": "2h", "reason": " a move ", "who": "ann"},
+        ("pause", "orders", TWO_HOURS, "a move", f"ann ({HERE})"),
+    ),
+    "a pause of all": ("pause", {"for": "1h60m"}, ("pause", None, TWO_HOURS, "", HERE)),
+    "a resume without a body": ("targets/orders/resume", None, ("resume", "orders", False, False, HERE)),
+    "a resume": ("targets/orders/resume", {"breaker": True}, ("resume", "orders", True, False, HERE)),
+    "a resume of all": ("resume", {"override": True}, ("resume", None, False, True, HERE)),
+    "an override": (
+        "targets/orders/override",
+        {"nodes": 6, "for": "2h"},
+        ("override", "orders", 6, TWO_HOURS, "", HERE),
+    ),
+}
+
+
+@pytest.mark.parametrize(("path", "body", "asked"), CHANGES.values(), ids=CHANGES)
+def test_an_operator_changes_something_with_the_token_alone(served, path, body, asked):
+    assert served.http.post(f"/api/v1/{path}", json=body).status_code == 401
+    assert served.console.asked == []
+
+    answer = served.http.post(f"/api/v1/{path}", json=body, headers=BEARER)
+
+    assert (answer.status_code, answer.json()["target"]) == (200, asked[1])
+    assert served.console.asked == [asked]
+
+
+BAD_BODIES = {
+    "no duration": ("targets/orders/pause", {"for": "long"}, "for: 'long' is no duration"),
+    "a number is no duration": ("targets/orders/pause", {"for": 60}, "for: 60 is no duration"),
+    "a negative duration": ("pause", {"for": "-2h"}, "for: '-2h' is no duration"),
+    "an unknown key": ("targets/orders/pause", {"until": "noon"}, "until: "),
+    "a long reason": ("pause", {"reason": "x" * 1001}, "reason: "),
+    "a long name": ("pause", {"who": "x" * 101}, "who: "),
+    "a word for a flag": ("resume", {"breaker": "yes"}, "breaker: "),
+    "an override without an end": ("targets/orders/override", {"nodes": 6}, "for: "),
+    "an override without nodes": ("targets/orders/override", {"for": "2h"}, "nodes: "),
+    "an override of a half": ("targets/orders/override", {"for": "2h", "nodes": 2.5}, "nodes: "),
+    "an override of true": ("targets/orders/override", {"for": "2h", "nodes": True}, "nodes: "),
+}
+
+
+@pytest.mark.parametrize(("path", "body", "words"), BAD_BODIES.values(), ids=BAD_BODIES)
+def test_what_an_operator_cannot_mean_is_422(served, path, body, words):
+    answer = served.http.post(f"/api/v1/{path}", json=body, headers=BEARER)
+
+    assert answer.status_code == 422
+    assert answer.json()["error"].startswith(words)
+    assert served.console.asked == []
+
+
+@pytest.mark.parametrize("path", ["pause", "targets/orders/resume"])
+def test_what_the_daemon_refuses_is_409_and_what_it_never_does_422(served, path):
+    served.console.refusal = "all targets are paused"
+    refused = served.http.post(f"/api/v1/{path}", headers=BEARER)
+    served.console.refusal, served.console.invalid = "", "it allows 2 to 16"
+    invalid = served.http.post(f"/api/v1/{path}", headers=BEARER)
+
+    assert (refused.status_code, refused.json()["error"]) == (409, "all targets are paused")
+    assert (invalid.status_code, invalid.json()["error"]) == (422, "it allows 2 to 16")
+
+
+UNKNOWN = {"pause": {}, "resume": {}, "override": {"nodes": 6, "for": "2h"}}
+
+
+@pytest.mark.parametrize(("change", "body"), UNKNOWN.items(), ids=UNKNOWN)
+def test_a_target_that_is_not_there_is_404_and_names_the_nearest(served, change, body):
+    answer = served.http.post(f"/api/v1/targets/ordrs/{change}", json=body, headers=BEARER)
+
+    assert answer.status_code == 404
+    assert answer.json()["error"] == "There is no target 'ordrs'; there are: orders. Did you mean orders?"
+
+
+def test_what_was_done_by_hand_is_listed(served):
+    served.console.done = [intervention(), intervention("override")]
+
+    assert served.http.get("/api/v1/interventions?limit=1").json() == {"interventions": [intervention()]}
+
+
+def test_openapi_tells_how_a_duration_is_written(served):
+    schemas = served.http.get("/api/v1/openapi.json").json()["components"]["schemas"]
+
+    assert schemas["Overriding"]["required"] == ["nodes", "for"]
+    assert schemas["Overriding"]["properties"]["for"]["examples"] == ["2h", "1h30m"]
+
+
 # Every answer.
 
 
@@ -262,7 +359,10 @@ def test_the_reference_names_every_path(served):
     assert documented == described | {"GET /"}
 
 
-@pytest.mark.parametrize(("title", "shape"), [("A target", target()), ("An operation", operation())])
+SHAPES = {"A target": target(), "An operation": operation(), "An intervention": intervention()}
+
+
+@pytest.mark.parametrize(("title", "shape"), SHAPES.items(), ids=SHAPES)
 def test_the_reference_names_every_key(title, shape):
     section = DOCS.read_text().split(f"## {title}\n")[1].split("\n## ")[0]
     keys = {key for line in section.splitlines() for key in re.findall(r"`(\w+)`", line.split(" | ")[0])}

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from autoscaler.web import view
-from tests.web.conftest import NOW, operation, record, target
+from tests.web.conftest import NOW, held, operation, record, target
 
 VOID = {"meta", "link", "img", "rect", "br"}
 
@@ -234,9 +234,17 @@ def test_a_load_is_a_bar_with_a_mark_for_each_threshold(value, thresholds, unit,
     assert (load.state, load.fill, load.marks) == expected
 
 
-@pytest.mark.parametrize(
-    ("seconds", "expected"),
-    [(-3, "0 s"), (0, "0 s"), (99.4, "99 s"), (100, "2 min"), (3599, "1 h 0 min"), (7500, "2 h 5 min")],
-)
-def test_a_span_is_written_for_people(seconds, expected):
-    assert view.span(seconds) == expected
+def test_what_was_set_by_hand_is_on_the_target_with_its_end_and_reason(served):
+    served.console.shown = [
+        target(
+            pauses=[held(all=True, who="ann", reason="<b>a move</b>")],
+            override=held(nodes=6, until="2026-11-23T11:05:00Z", who="bob", reason="a sale"),
+        ),
+        target("other"),
+    ]
+
+    shown = page(served)
+
+    assert len(shown.of("p", "hand")) == 2
+    assert "by hand all targets are paused by ann until it is resumed: <b>a move</b>" in shown.text
+    assert "by hand 6 nodes set by hand by bob until 2026-11-23 11:05 UTC (1 h 5 min left): a sale" in shown.text

@@ -1,0 +1,161 @@
+"""The operator's hand: pauses, overrides and closed breakers are stored first, then told to log and metrics.
+
+Several pauses may stand beside each other, so that a short one ends no longer one. Of overrides a target has one: a new
+one takes the place of the earlier. What a cycle is about to begin while something is set here obeys it: it reads what
+stands once more before it commits an intent.
+"""
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from autoscaler.clock import Clock
+from autoscaler.control.poller import under
+from autoscaler.core import by_hand
+from autoscaler.core.by_hand import Intervention, Kind
+from autoscaler.core.decision import rfc3339
+from autoscaler.core.observation import Override, Pause
+from autoscaler.core.policy import Policy
+from autoscaler.core.target import Mode
+from autoscaler.ports import ChangeInvalidError, ChangeRefusedError, History, Monitor, Store
+
+LONGEST_OVERRIDE = timedelta(days=30)
+"""Longer than that a number of nodes belongs into the policy's min and max, where others see it."""
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperatorsHand:
+    """What an operator does to targets, for the console."""
+
+    policies: Mapping[str, Policy]
+    ceiling: Mode
+    store: Store
+    history: History
+    clock: Clock
+    monitor: Monitor
+
+    async def pause(self, target: str | None, *, lasts: timedelta | None, reason: str, who: str) -> Json:
+        now = self.clock.now()
+        _check_span(lasts, longest=None)
+        until = None if lasts is None else now + lasts
+        one = _new(Kind.PAUSE, target, now, until=until, reason=reason, who=who)
+        await self.store.intervene([one])
+        self._log("paused by hand", target, who, until=_words(until), reason=reason)
+        return await self._answer(target, [one])
+
+    async def override(self, target: str, *, nodes: int, lasts: timedelta, reason: str, who: str) -> Json:
+        policy, now = self.policies[target], self.clock.now()
+        _check_span(lasts, longest=LONGEST_OVERRIDE)
+        low, high = policy.bounds.min, policy.bounds.max
+        if not low <= nodes <= high:
+            raise ChangeInvalidError(f"{nodes} nodes are outside the policy of {target}; it allows {low} to {high}")
+        if policy.mode is Mode.OFF:
+            raise ChangeRefusedError(f"{target} is off: it is not looked at, so an override would do nothing")
+        earlier = await self._standing({Kind.OVERRIDE}, target)
+        until = now + lasts
+        one = _new(Kind.OVERRIDE, target, now, until=until, nodes=nodes, reason=reason, who=who)
+        await self.store.intervene([one], ended=[old.ended(now, who) for old in earlier])
+        self._log("nodes set by hand", target, who, nodes=nodes, until=_words(until), reason=reason)
+        return await self._answer(target, [one])
+
+    async def resume(self, target: str | None, *, breaker: bool, override: bool, who: str) -> Json:
+        now = self.clock.now()
+        if target is not None:
+            await self._refuse_while_all_are_paused(target)
+        kinds = {Kind.PAUSE, Kind.OVERRIDE} if override else {Kind.PAUSE}
+        ended = [one.ended(now, who) for one in await self._standing(kinds, target)]
+        begun = []
+        if breaker:
+            moment = self._moment_of_reset(target, now)
+            begun.append(_new(Kind.BREAKER_RESET, target, moment, until=moment, who=who))
+        await self.store.intervene(begun, ended=ended)
+        self._log("resumed by hand", target, who, ended=len(ended), breaker_closed=breaker)
+        return await self._answer(target, [*ended, *begun])
+
+    async def _refuse_while_all_are_paused(self, target: str) -> None:
+        for one in await self._standing({Kind.PAUSE}, None):
+            if one.target is None:
+                until = f" until {rfc3339(one.until)}" if one.until else ""
+                raise ChangeRefusedError(
+                    f"all targets are paused (by {one.who}{until}), so {target} alone cannot be resumed; "
+                    "resume all of them: autoscaler resume --all"
+                )
+
+    async def _standing(self, kinds: set[Kind], target: str | None) -> list[Intervention]:
+        """What holds now of a target's own; of everything without a name."""
+        now = self.clock.now()
+        held = [one for one in await self.store.standing(at=now) if one.kind in kinds and not one.over(now)]
+        return held if target is None else [one for one in held if one.target == target]
+
+    def _moment_of_reset(self, target: str | None, now: datetime) -> datetime:
+        """Now, or the end of the last operation, where a clock was set back since: none that is known counts."""
+        ends = (op.ended_at for op in self.history.operations(target, limit=1000) if op.ended_at is not None)
+        return max([now, *ends])
+
+    def _log(self, words: str, target: str | None, who: str, **fields: object) -> None:
+        self.monitor.event("warning", words, target=target or "all", by=who, **fields)
+
+    async def _answer(self, target: str | None, changed: Sequence[Intervention]) -> Json:
+        """What was changed, what holds now, and what somebody should know beside it."""
+        now = self.clock.now()
+        standing = await self.store.standing(at=now)
+        for name in self.policies:
+            self.monitor.by_hand(name, by_hand.of_target(standing, name, now))
+        return {
+            "target": target,
+            "now": rfc3339(now),
+            "changed": [one.as_json() for one in changed],
+            **shown(standing, target or "", now),
+            "notes": [] if target is None else list(self._notes(target, standing, now)),
+        }
+
+    def _notes(self, target: str, standing: Sequence[Intervention], now: datetime) -> Iterable[str]:
+        held = by_hand.of_target(standing, target, now)
+        mode = under(self.policies[target].mode, self.ceiling)
+        if mode is Mode.OBSERVE:
+            yield f"{target} is in observe: nothing is sent, the records show what would be done"
+        if held.pauses and held.overrides:
+            yield f"{target} is paused: the override waits until it is resumed"
+        if held.pauses and any(op.open for op in self.history.operations(target, limit=100)):
+            yield f"{target} has an operation under way: what was begun goes on"
+
+
+def shown(standing: Iterable[Intervention], target: str, now: datetime) -> Json:
+    """The pauses and the override that hold for a target, as its state shows them."""
+    held = by_hand.of_target(standing, target, now)
+    return {
+        "pauses": [_pause_json(pause) for pause in held.pauses],
+        "override": _override_json(held.overrides[-1]) if held.overrides else None,
+    }
+
+
+def _pause_json(pause: Pause) -> Json:
+    return {"all": pause.all, **_span_json(pause)}
+
+
+def _override_json(override: Override) -> Json:
+    return {"nodes": override.nodes, **_span_json(override)}
+
+
+def _span_json(one: Pause | Override) -> Json:
+    return {"from": rfc3339(one.from_), "until": _words(one.until), "reason": one.reason, "who": one.who}
+
+
+def _words(moment: datetime | None) -> str | None:
+    return None if moment is None else rfc3339(moment)
+
+
+def _new(kind: Kind, target: str | None, now: datetime, **fields: Any) -> Intervention:
+    return Intervention(uuid.uuid4().hex, kind, target, now, **fields)
+
+
+def _check_span(lasts: timedelta | None, *, longest: timedelta | None) -> None:
+    """Raises ChangeInvalidError for one that is over at once, or too long."""
+    if lasts is not None and lasts <= timedelta(0):
+        raise ChangeInvalidError("for: it must be longer than 0s")
+    if lasts is not None and longest is not None and lasts > longest:
+        raise ChangeInvalidError(f"for: at most {longest.days}d; what is to stay belongs into the policy's min and max")
