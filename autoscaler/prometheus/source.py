@@ -59,14 +59,16 @@ class PrometheusSource:
         self, queries: Sequence[ports.MetricQuery], start: datetime, end: datetime
     ) -> Mapping[ports.MetricQuery, _Answer]:
         asked = tuple(dict.fromkeys(queries))
+        if not asked:
+            return {}
         found: dict[ports.MetricQuery, _Answer] = {}
         tasks = [asyncio.ensure_future(self._take(query, start, end, found)) for query in asked]
         try:
-            await asyncio.wait(tasks, timeout=self._altogether) if tasks else None
+            await asyncio.wait(tasks, timeout=self._altogether)
         finally:
             for task in tasks:
                 task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
         late = errors.Unavailable(f"{self._name} gave no answer within {self._altogether:g} s; it is asked again later")
         return {query: found.get(query, late) for query in asked}
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from autoscaler.core import sample
+from autoscaler.core.policy import Metric
 from tests.core.given import CPU, MINUTE, NOW, ago
 
 T = ago(10)
@@ -114,3 +115,20 @@ def test_a_gap_at_one_node_does_not_hide_older_samples():
     points = {"n0": {ago(2): Decimal(10), ago(1): Decimal(10)}, "n1": {ago(2): Decimal(30)}}
     found = sample.fold(CPU, points, {"n0": ago(60), "n1": ago(60)}, NOW)
     assert found == (sample.Sample(ago(2), Decimal(20)),)
+
+
+OF_GROUP = Metric("sum(up)", source="prom", across_nodes="sum")
+
+
+@pytest.mark.parametrize("across_nodes", ["mean", "max", "min", "sum", "p50", "p99"])
+@pytest.mark.parametrize("warm", [{}, {"n1": T, "n2": NOW}], ids=["no-node", "two-nodes"])
+def test_the_value_of_a_group_is_folded_already_and_never_half_whatever_its_nodes(across_nodes, warm):
+    points = {sample.GROUP: {T: Decimal(7)}, "n1": {T: Decimal(100)}}
+    found = sample.fold(replace(OF_GROUP, across_nodes=across_nodes), points, warm, NOW)
+    assert found == (sample.Sample(T, Decimal(7)),)
+
+
+def test_a_query_with_a_node_label_is_folded_over_the_nodes():
+    points = {sample.GROUP: {T: Decimal(7)}, "n1": {T: Decimal(10)}, "n2": {T: Decimal(20)}}
+    found = sample.fold(replace(OF_GROUP, node_label="node_id"), points, {"n1": T, "n2": T}, NOW)
+    assert found == (sample.Sample(T, Decimal(30)),)

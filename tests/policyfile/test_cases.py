@@ -210,6 +210,18 @@ PLAYED = {
         metrics: {ddm_cpu_util: {n1: "80x9", n2: "90x9"}}
         expect: [{at: 0m, decision: out, rules: [{value: 85}]}]
         """,
+    "a query of the group, to a source that no configuration has": """
+        policies: {targets: {orders: {instance_id: a, nodes: {min: 2, max: 8}, rules: [{name: q, type: threshold,
+          metric: {source: prom, query: 'sum(rate(x{a="b"}[5m]))', across_nodes: sum}, out: [{above: 75, add: 1}]}]}}}
+        metrics: {'sum(rate(x{a="b"}[5m]))': "70 80"}
+        expect: [{at: 0m, decision: hold}, {at: 1m, decision: out, rules: [{value: 80}]}]
+        """,
+    "a query of nodes": """
+        policies: {targets: {orders: {instance_id: a, nodes: {min: 2, max: 8}, rules: [{name: q, type: threshold,
+          metric: {source: prom, query: load, node_label: id, across_nodes: sum}, out: [{above: 75, add: 1}]}]}}}
+        metrics: {load: {n1: "40", n2: "41"}}
+        expect: [{at: 0m, decision: out, rules: [{value: 81}]}]
+        """,
     "a half sample is complete two intervals later": """
         metrics: {ddm_cpu_util: {n1: "80x9", n2: "_x10"}}
         expect:
@@ -357,6 +369,14 @@ MISTAKES = {
     "a metric that nothing looks at and nobody knows": (
         "- {metrics: {ddm_cpu: 80}, expect: [{at: 0m, decision: out}]}",
         "10:25: tests[0].metrics.ddm_cpu: no rule of orders looks at 'ddm_cpu', did you mean ddm_cpu_util?",
+    ),
+    "a query that is not as the policy has it": (
+        "- {policies: {targets: {o: {instance_id: a, nodes: {min: 1, max: 2}, rules: [{name: q, type: target_tracking, target: 1, metric: {source: prom, query: sum(up)}}]}}}, metrics: {sum(uq): 1}, expect: [{at: 0m, decision: out}]}",
+        "10:188: tests[0].metrics.sum(uq): no rule of o looks at 'sum(uq)', did you mean sum(up)?",
+    ),
+    "series of nodes for a query of the group": (
+        "- {policies: {targets: {o: {instance_id: a, nodes: {min: 1, max: 2}, rules: [{name: q, type: target_tracking, target: 1, metric: {source: prom, query: up}}]}}}, metrics: {up: {n1: 1}}, expect: [{at: 0m, decision: out}]}",
+        "10:178: tests[0].metrics.up: has no node_label, so it gives one value for the group; write one series",
     ),
     "a target that is not there": (
         "- {target: order, expect: [{at: 0m, decision: out}]}",
