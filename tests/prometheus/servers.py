@@ -6,6 +6,7 @@ numbers that are none; `gone` ends after 5 minutes.
 
 import asyncio
 import json
+import ssl
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -119,12 +120,11 @@ class Emulated:
     at_once: int = 0
     most_at_once: int = 0
     delay: float = 0.0
-    proxied: str = ""
     _server: asyncio.Server | None = None
 
-    async def start(self) -> "Emulated":
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+    async def start(self, tls: ssl.SSLContext | None = None) -> "Emulated":
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=tls)
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         return self
 
     async def stop(self) -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import ssl
+import subprocess
 import time
 from datetime import timedelta
 from decimal import Decimal
@@ -18,7 +20,7 @@ from autoscaler.prometheus.connection import Connection, Timeouts
 from autoscaler.prometheus.source import PrometheusSource
 from tests.e2e import ports
 from tests.fakes import RecordingMonitor
-from tests.prometheus.servers import Answer, Behaviour, at, evaluate
+from tests.prometheus.servers import Answer, Behaviour, Emulated, at, evaluate
 
 QUERY = MetricQuery.of(Metric("sum(load)", source="prom"), "instance", ("n1",))
 
@@ -257,3 +259,29 @@ def test_settings_that_cannot_be_used_are_told_by_their_key(key, value, part):
     assert f"sources.prom.{key}: " in str(refused.value)
     assert part in str(refused.value)
     assert "hunter2" not in str(refused.value)
+
+
+@pytest.fixture
+def certificate(tmp_path, require_tool):
+    """One that nobody vouches for but its own file, and its key."""
+    made, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    wanted = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=loopback"
+    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(made)]
+    subprocess.run([require_tool("openssl"), *wanted.split(), *names], check=True, capture_output=True)
+    return made, key
+
+
+@pytest.fixture
+async def encrypted(certificate):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    server = await Emulated().start(context)
+    yield server.url
+    await server.stop()
+
+
+async def test_only_authorities_of_the_settings_are_trusted_besides_the_public_ones(encrypted, certificate, source_of):
+    assert await answer(source_of(encrypted, ca_file=str(certificate[0]))) == GOOD
+    found = await answer(source_of(encrypted))
+    assert isinstance(found, errors.Unavailable)
+    assert "certificate" in str(found)
