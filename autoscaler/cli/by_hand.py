@@ -212,6 +212,6 @@ def _ended(answer: Json) -> str:
     kinds = [one["kind"] for one in answer["changed"]]
     counts = {name: kinds.count(name) for name in ("pause", "override")}
     ended = [f"{count} {name}{'' if count == 1 else 's'} ended" for name, count in counts.items() if count]
-    if not counts["pause"]:
-        ended.insert(0, "was not paused" if answer["target"] else "nothing was paused")
+    if not kinds:
+        ended.append("was not paused" if answer["target"] else "nothing was paused")
     return ", ".join([*ended, *(["breaker closed"] if "breaker_reset" in kinds else [])])

@@ -14,7 +14,7 @@ from typing import Any
 from autoscaler.clock import Clock
 from autoscaler.control.poller import under
 from autoscaler.core import by_hand
-from autoscaler.core.by_hand import Intervention, Kind
+from autoscaler.core.by_hand import ByHand, Intervention, Kind
 from autoscaler.core.decision import rfc3339
 from autoscaler.core.observation import Override, Pause
 from autoscaler.core.policy import Policy
@@ -23,6 +23,9 @@ from autoscaler.ports import ChangeInvalidError, ChangeRefusedError, History, Mo
 
 LONGEST_OVERRIDE = timedelta(days=30)
 """Longer than that a number of nodes belongs into the policy's min and max, where others see it."""
+
+NO_TARGET = ""
+"""A name that no target has: for it holds what holds for all."""
 
 Json = dict[str, Any]
 
@@ -103,18 +106,18 @@ class OperatorsHand:
         """What was changed, what holds now, and what somebody should know beside it."""
         now = self.clock.now()
         standing = await self.store.standing(at=now)
+        held = by_hand.of_targets(standing, [*self.policies, NO_TARGET], now)
         for name in self.policies:
-            self.monitor.by_hand(name, by_hand.of_target(standing, name, now))
+            self.monitor.by_hand(name, held[name])
         return {
             "target": target,
             "now": rfc3339(now),
             "changed": [one.as_json() for one in changed],
-            **shown(standing, target or "", now),
-            "notes": [] if target is None else list(self._notes(target, standing, now)),
+            **shown(held[NO_TARGET if target is None else target]),
+            "notes": [] if target is None else list(self._notes(target, held[target])),
         }
 
-    def _notes(self, target: str, standing: Sequence[Intervention], now: datetime) -> Iterable[str]:
-        held = by_hand.of_target(standing, target, now)
+    def _notes(self, target: str, held: ByHand) -> Iterable[str]:
         mode = under(self.policies[target].mode, self.ceiling)
         if mode is Mode.OBSERVE:
             yield f"{target} is in observe: nothing is sent, the records show what would be done"
@@ -124,9 +127,8 @@ class OperatorsHand:
             yield f"{target} has an operation under way: what was begun goes on"
 
 
-def shown(standing: Iterable[Intervention], target: str, now: datetime) -> Json:
+def shown(held: ByHand) -> Json:
     """The pauses and the override that hold for a target, as its state shows them."""
-    held = by_hand.of_target(standing, target, now)
     return {
         "pauses": [_pause_json(pause) for pause in held.pauses],
         "override": _override_json(held.overrides[-1]) if held.overrides else None,

@@ -12,6 +12,7 @@ from autoscaler.control.memory import Memory
 from autoscaler.control.poller import under
 from autoscaler.control.reconciler import CHANGING_STATUSES, Reconciler, moved, target_of
 from autoscaler.control.scheduler import Pulse
+from autoscaler.core.by_hand import of_targets
 from autoscaler.core.ddm_metrics import FACTS
 from autoscaler.core.history import DAY
 from autoscaler.core.operation import Operation, State
@@ -70,10 +71,10 @@ class DaemonConsole:
     def targets(self) -> tuple[dict[str, Any], ...]:
         open_now = {op.target: op for op in self.history.operations(limit=1000) if op.open}
         now = self.clock.now()
-        standing = self.history.standing(at=now)
+        held = of_targets(self.history.standing(at=now), self.policies, now)
         return tuple(
-            self._target(policy, open_now.get(policy.name)) | by_hand.shown(standing, policy.name, now)
-            for policy in self.policies.values()
+            self._target(policy, open_now.get(name)) | by_hand.shown(held[name])
+            for name, policy in self.policies.items()
         )
 
     def target(self, name: str) -> dict[str, Any] | None:
@@ -82,8 +83,9 @@ class DaemonConsole:
             return None
         open_now = [op for op in self.history.operations(name, limit=100) if op.open]
         now = self.clock.now()
-        held = by_hand.shown(self.history.standing(at=now), name, now)
-        return self._target(policy, open_now[0] if open_now else None) | held | {"policy": _policy_json(policy)}
+        held = of_targets(self.history.standing(at=now), [name], now)[name]
+        shown = self._target(policy, open_now[0] if open_now else None) | by_hand.shown(held)
+        return shown | {"policy": _policy_json(policy)}
 
     def _target(self, policy: Policy, operation: Operation | None) -> dict[str, Any]:
         share = self.memory.of(policy.name)

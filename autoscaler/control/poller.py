@@ -65,7 +65,7 @@ class Poller:
     async def by_hand(self, policies: Sequence[Policy], now: datetime) -> Mapping[str, ByHand]:
         """What operators set by hand that holds for each of these targets, by name, in one reading of the store."""
         standing = await self._store.standing(at=now)
-        return {policy.name: by_hand.of_target(standing, policy.name, now) for policy in policies}
+        return by_hand.of_targets(standing, [policy.name for policy in policies], now)
 
     def _scope(self) -> Scope:
         scope = self._cloud.scope

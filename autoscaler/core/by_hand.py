@@ -1,6 +1,7 @@
 """What operators did by hand (pauses, overrides, closed breakers) as it is stored, and what of it holds now."""
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -66,13 +67,25 @@ class ByHand:
     breaker_reset: datetime | None = None
 
 
-def of_target(interventions: Iterable[Intervention], target: str, now: datetime) -> ByHand:
-    """What of all these holds for a target now.
+NOTHING = ByHand()
+
+
+def of_targets(interventions: Iterable[Intervention], targets: Iterable[str], now: datetime) -> dict[str, ByHand]:
+    """What of all these holds for each target now, by its name.
 
     Whatever is stored has begun: one that came after `now`, while a decision of that moment is being made (or before a
     clock was set back), holds from `now` on.
     """
-    mine = [one for one in interventions if one.target in (None, target)]
+    by_target: defaultdict[str | None, list[Intervention]] = defaultdict(list)
+    for one in interventions:
+        by_target[one.target].append(one)
+    of_all = by_target[None]
+    return {
+        name: _held([*of_all, *by_target[name]], now) if of_all or name in by_target else NOTHING for name in targets
+    }
+
+
+def _held(mine: Sequence[Intervention], now: datetime) -> ByHand:
     held = [one for one in mine if not one.over(now)]
     return ByHand(
         pauses=tuple(_pause(one, now) for one in held if one.kind is Kind.PAUSE),

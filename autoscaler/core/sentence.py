@@ -101,6 +101,8 @@ def number(value: float | None) -> str:
 
 def _why(record: Record) -> str:
     reason = record["reason"]
+    if reason == Reason.OVERRIDE:
+        return _by_hand(record)
     if record["decision"] != "hold":
         return _say(_MOVES, reason, record)
     if reason in _STILL and "wanted_reason" not in record:
@@ -113,11 +115,17 @@ def _kept(record: Record) -> str | None:
     """Who wants exactly what is there: an override, or a schedule over rules that wanted fewer."""
     name = (_stage(record, "combine") or {}).get("because", "")
     if name == Reason.OVERRIDE:
-        return "it was set by hand"
+        return _by_hand(record)
     rule = _rule(record, name)
     if rule is None or rule["value"] is not None:
         return None
     return f"the schedule {name} wants no fewer" + _readings(record)
+
+
+def _by_hand(record: Record, short: str = "it was set by hand") -> str:
+    """`6 nodes set by hand by ann until 13:00 UTC: a sale`."""
+    detail = record.get("details", {}).get(Reason.OVERRIDE)
+    return short if detail is None else _short_times(detail, record["at"]).rstrip(".")
 
 
 def _wish(record: Record) -> str:
@@ -130,7 +138,7 @@ def _wish(record: Record) -> str:
     if rule is not None:
         return f"{name} wants {wants}" if rule["value"] is None else f"{name} ({number(rule['value'])}) wants {wants}"
     if name == Reason.OVERRIDE:
-        return f"{_nodes(wants)} were set by hand"
+        return _by_hand(record, f"{_nodes(wants)} were set by hand")
     return f"{name} is {record['nodes'][name]}" if name in ("min", "max") else f"{_nodes(wants)} would be wanted"
 
 

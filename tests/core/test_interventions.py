@@ -47,7 +47,7 @@ HOLDS = {
 
 @pytest.mark.parametrize(("stored", "expected"), HOLDS.values(), ids=HOLDS)
 def test_what_holds_for_a_target(stored, expected):
-    held = by_hand.of_target(stored, "orders", NOW)
+    held = by_hand.of_targets(stored, ["other", "orders"], NOW)["orders"]
     assert (len(held.pauses) if isinstance(expected, int) else held) == expected
 
 

@@ -43,6 +43,8 @@ COMBINE_MIN = [{"stage": "combine", "desired": 2, "because": "min"}]
 OFFICE = [{"rule": "office", "value": None, "as_of": None, "samples": 0, "wants": 4, "reason": "schedule"}]
 COMBINE_OFFICE = [{"stage": "combine", "desired": 4, "because": "office"}]
 BY_HAND = [{"stage": "combine", "desired": 4, "because": "override"}]
+TOLD = {"override": "4 nodes set by hand by ann until 2026-11-23T13:00:00Z: a sale"}
+PAUSED = {"paused": "paused until 2026-11-23T13:00:00Z: a move"}
 
 SENTENCES = {
     "above_threshold": (
@@ -143,6 +145,18 @@ SENTENCES = {
     "an override is held": (
         stopped("paused", "paused until 2026-11-23T13:00:00Z: a move", stages=BY_HAND),
         "held at 3 nodes: 4 nodes were set by hand, but paused until 13:00 UTC: a move",
+    ),
+    "an override, by whom and until when": (
+        record("out", "override", stages=BY_HAND, details=TOLD),
+        "scaling out from 3 to 4 nodes: 4 nodes set by hand by ann until 13:00 UTC: a sale",
+    ),
+    "an override that is satisfied, by whom and until when": (
+        record("hold", "within_bounds", stages=BY_HAND, details=TOLD),
+        "held at 3 nodes: 4 nodes set by hand by ann until 13:00 UTC: a sale",
+    ),
+    "an override that is held, by whom and until when": (
+        record("hold", "paused", wanted_reason="override", stages=BY_HAND, details=TOLD | PAUSED),
+        "held at 3 nodes: 4 nodes set by hand by ann until 13:00 UTC: a sale, but paused until 13:00 UTC: a move",
     ),
     "a record without stages": (
         stopped("cooldown", stages=[]),
