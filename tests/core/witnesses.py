@@ -34,6 +34,9 @@ WITNESSES = {
         {CPU: "80x7", CONNECTIONS: "20x7"},
     ),
     "i4-an-old-count-of-nodes-is-believed": world(given.policy(HOT_OR_COLD), {CPU: "80x7"}, checks=FULL_MEANWHILE),
+    "i4-a-cap-is-not-kept": world(
+        given.policy(given.threshold(out=[given.step("75", "3")]), given.schedule(None, 4)), {CPU: "80x7"}
+    ),
     "i4-min-is-not-kept": world(given.policy(given.threshold(in_=[given.step("30", "3")])), {CPU: "20x7"}),
     "i6-only-the-first-operation-read-counts": world(
         given.policy(HOT_OR_COLD), {CPU: "80x7"}, operations=(LONG_AGO, JUST_NOW)
