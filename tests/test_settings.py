@@ -302,7 +302,7 @@ YAML: dict[str, tuple[str, list[str]]] = {
     ),
     "a port alone": (
         REGION + "server: {listen: 9178}\n",
-        ["2:18: server.listen: 9178 is not allowed; it must be a text (a number or a word like true needs quotes)"],
+        ["2:18: server.listen: is no address to listen on; write HOST:PORT such as 127.0.0.1:9178 or [::1]:9178"],
     ),
     "no host": (
         REGION + "server: {listen: ':9178'}\n",
@@ -350,6 +350,14 @@ YAML: dict[str, tuple[str, list[str]]] = {
             f"2:8: store: {NOT_A_PASSWORD}take it out, as credentials are variables such as AUTOSCALER_CLOUD__PASSWORD",
             "2:8: store: postgresql stores are not in this version of the autoscaler; write sqlite:///FILE",
         ],
+    ),
+    "a store that is a number": (
+        REGION + "store: 5\n",
+        ["2:8: store: is no store; write sqlite:///state/autoscaler.db, or sqlite:////absolute/path.db"],
+    ),
+    "a policy file that is a number": (
+        REGION + "policy_files: [5]\n",
+        ["2:16: policy_files[0]: 5 is not allowed; it must be a text (a number or a word like true needs quotes)"],
     ),
     "no policy files": (REGION + "policy_files: []\n", ["2:15: policy_files: is empty; name at least one file"]),
 }

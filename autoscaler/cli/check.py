@@ -130,6 +130,7 @@ def _target(policy: Policy, found: settings.Settings) -> dict[str, Any]:
         "name": policy.name,
         "place": policy.place,
         "mode": mode.value,
+        "policy_mode": policy.mode.value,
         "instance_id": policy.target.instance_id,
         "group_id": policy.target.group_id,
         "nodes": {"min": policy.bounds.min, "max": policy.bounds.max},
@@ -162,4 +163,6 @@ def _line(target: dict[str, Any]) -> str:
     )
     bounds = f"{target['nodes']['min']} to {target['nodes']['max']} nodes"
     every = f"every {target['interval']}"
-    return f"{target['name']}: {target['mode']} ({target['effect']}), {bounds}, {every}, rules: {rules or 'none'}"
+    mode, wanted = target["mode"], target["policy_mode"]
+    held = mode if mode == wanted else f"{wanted}, held at {mode} by mode_ceiling"
+    return f"{target['name']}: {held} ({target['effect']}), {bounds}, {every}, rules: {rules or 'none'}"

@@ -1,23 +1,26 @@
 """`autoscaler check --live`: asks the cloud, changes nothing, and says per target what would stop a scale-out."""
 
 import contextlib
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from autoscaler import daemon
-from autoscaler.clock import Clock
+from autoscaler.clock import VARIABLE, Clock
 from autoscaler.control import preflight
-from autoscaler.core.checks import MAX_SKEW, Checks
-from autoscaler.core.policy import Direction, Metric, Policy
+from autoscaler.core.checks import MAX_SKEW, DataNode
+from autoscaler.core.history import DAY
+from autoscaler.core.policy import CLOUD_EYE, Direction, Metric, Policy
 from autoscaler.core.target import MAX_NODES_PER_INSTANCE, Mode, NodeState, Snapshot
-from autoscaler.errors import CloudError
+from autoscaler.errors import CloudError, NotFound
 from autoscaler.huaweicloud.cloud import HuaweiCloud
 from autoscaler.ports import Cloud, MetricQuery, MetricSource, Points
 from autoscaler.telemetry.metrics import Metrics
 from autoscaler.telemetry.monitor import Telemetry
+from autoscaler.yamlfile import quantities
+
+Found = TypeVar("Found")
 
 LOOK_BACK = timedelta(minutes=60)
 """How far back a metric is looked for: a day's first value may be late, an hour without any is a fault."""
@@ -32,6 +35,7 @@ class Finding:
     target: str
     facts: list[str] = field(default_factory=list)
     stops: list[str] = field(default_factory=list)  # what would stop a scale-out now
+    missing: bool = False  # there is no such instance or group
 
     def as_json(self) -> dict[str, Any]:
         """For programs."""
@@ -67,15 +71,30 @@ async def look(setup: daemon.Setup, clock: Clock) -> list[Finding]:
 
 
 async def _look_at(cloud: Cloud, sources: MetricSource, policy: Policy, clock: Clock) -> Finding:
-    finding = Finding(policy.name)
-    try:
-        snapshot = await preflight.describe_one(cloud, policy)
+    """Every reading is tried by itself, so that one that fails hides none of the others."""
+    finding, now = Finding(policy.name), clock.now()
+    snapshot = await _tried(finding, preflight.describe_one(cloud, policy))
+    if snapshot is not None:
         _instance(finding, policy, snapshot)
-        await _metrics(sources, finding, policy, snapshot, clock.now())
-        _checks(finding, policy, await preflight.read(cloud, policy, Direction.OUT, clock.now()))
-    except CloudError as error:
-        finding.stops.append(str(error))
+        await _metrics(sources, finding, policy, snapshot, now, cloud.skew or timedelta(0))
+    elif finding.missing:
+        return finding  # of what is not there nothing else can be asked
+    await _jobs(cloud, finding, policy, now)
+    await _data_nodes(cloud, finding, policy, now)
+    if snapshot is not None:
+        await _offer(cloud, finding, policy, snapshot)
+    _clocks(finding, cloud.skew or timedelta(0))
     return finding
+
+
+async def _tried(finding: Finding, reading: Awaitable[Found]) -> Found | None:
+    """What was read, or None where it could not be: that would stop a scale-out too."""
+    try:
+        return await reading
+    except CloudError as error:
+        finding.missing = isinstance(error, NotFound)
+        finding.stops.append(str(error))
+        return None
 
 
 def _instance(finding: Finding, policy: Policy, snapshot: Snapshot) -> None:
@@ -96,47 +115,75 @@ def _instance(finding: Finding, policy: Policy, snapshot: Snapshot) -> None:
         )
 
 
-def _checks(finding: Finding, policy: Policy, checks: Checks) -> None:
-    finding.facts.append(f"the cloud's clock is {checks.skew.total_seconds():+.0f} s from ours")
-    if abs(checks.skew) > MAX_SKEW:
-        finding.stops.append(f"the clocks are more than {MAX_SKEW} apart; mend the time of this machine")
-    for job in checks.unfinished(policy.target.instance_id):
-        finding.stops.append(f"job {job.id} ({job.name}) is {job.status}")
-    for node in checks.data_nodes:
+def _clocks(finding: Finding, skew: timedelta) -> None:
+    seconds = round(skew.total_seconds())
+    apart = f"{abs(seconds)} s {'ahead of' if seconds > 0 else 'behind'} ours" if seconds else "the same as ours"
+    finding.facts.append(f"the cloud's clock is {apart}")
+    if abs(skew) > MAX_SKEW:
+        finding.stops.append(
+            f"the clocks are {abs(seconds)} s apart, of at most {MAX_SKEW.total_seconds():.0f} s; mend the time of this"
+            f" machine, or for an emulated cloud set {VARIABLE} to the clock that the emulator printed"
+        )
+
+
+async def _jobs(cloud: Cloud, finding: Finding, policy: Policy, now: datetime) -> None:
+    jobs = await _tried(finding, cloud.jobs(now - DAY, now + DAY)) or ()
+    for job in jobs:
+        if job.instance_id == policy.target.instance_id and not job.finished:
+            finding.stops.append(f"job {job.id} ({job.name}) is {job.status}")
+
+
+async def _offer(cloud: Cloud, finding: Finding, policy: Policy, snapshot: Snapshot) -> None:
+    offer = await _tried(finding, cloud.offer(policy.target, snapshot))
+    if cloud.names_nodes:
+        await _tried(finding, cloud.node_zones(policy.target, snapshot))
+    if offer is None:
+        return
+    if offer.zone_error:
+        finding.stops.append(offer.zone_error)
+    elif offer.sold_out:
+        finding.stops.append(f"flavor {offer.flavor_id or 'of the group'} is sold out where the target may use it")
+    if offer.sellable_zones:
+        zones = ", ".join(offer.sellable_zones)
+        finding.facts.append(f"flavor {offer.flavor_id or 'of the group'} is on sale in {zones}")
+
+
+async def _data_nodes(cloud: Cloud, finding: Finding, policy: Policy, now: datetime) -> None:
+    read = await _tried(finding, preflight.data_nodes_of(cloud, policy, Direction.OUT, now))
+    data_nodes, cpu_unknown = read or ((), "")
+    for node in data_nodes:
         told = f"data node {node.name or node.id} is {node.ddm_status} in DDM and {node.rds_status or 'unknown'} in RDS"
-        (finding.facts if node.available else finding.stops).append(told)
-    _data_node_cpu(finding, policy, checks)
-    if checks.offer is not None and checks.offer.sold_out:
-        finding.stops.append(f"flavor {checks.offer.flavor_id} is sold out where the target may use it")
-    elif checks.offer is not None:
-        zones = ", ".join(checks.offer.sellable_zones)
-        finding.facts.append(f"flavor {checks.offer.flavor_id} is on sale in {zones}")
+        stops = policy.check_data_nodes and not node.available
+        (finding.stops if stops else finding.facts).append(told)
+    _data_node_cpu(finding, policy, data_nodes, cpu_unknown)
 
 
-def _data_node_cpu(finding: Finding, policy: Policy, checks: Checks) -> None:
+def _data_node_cpu(finding: Finding, policy: Policy, data_nodes: Iterable[DataNode], unknown: str) -> None:
     limit = policy.data_node_max_cpu
     if limit is None:
         return
-    for node in checks.data_nodes:
+    for node in data_nodes:
         if node.cpu is not None:
             told = f"data node {node.name or node.id} is at {node.cpu:f} % CPU, max_cpu is {limit:f} %"
             (finding.stops if node.cpu > limit else finding.facts).append(told)
-    if checks.cpu_unknown:
-        finding.facts.append(f"max_cpu stops nothing while the CPU of a data node is not known: {checks.cpu_unknown}")
+    if unknown:
+        finding.facts.append(f"max_cpu stops nothing while the CPU of a data node is not known: {unknown}")
 
 
-async def _metrics(sources: MetricSource, finding: Finding, policy: Policy, snapshot: Snapshot, now: datetime) -> None:
+async def _metrics(
+    sources: MetricSource, finding: Finding, policy: Policy, snapshot: Snapshot, now: datetime, skew: timedelta
+) -> None:
     nodes = tuple(sorted(snapshot.ready_ids))
     queries = {metric: MetricQuery.of(metric, policy.target.instance_id, nodes) for metric in policy.metrics}
-    answers = await sources.fetch(tuple(queries.values()), now - LOOK_BACK, now)
     for metric, query in queries.items():
-        answer = answers[query]
+        at = now + skew if metric.source == CLOUD_EYE else now  # each by the clock of its source
+        answer = (await sources.fetch((query,), at - LOOK_BACK, at))[query]
         if isinstance(answer, CloudError):
             finding.stops.append(f"metric {metric.name}: {answer}")
         elif metric.of_group:
-            _of_group(finding, metric, answer, now)
+            _of_group(finding, metric, answer, at)
         else:
-            _of_nodes(finding, metric, answer, nodes, now)
+            _of_nodes(finding, metric, answer, nodes, at)
 
 
 def _of_group(finding: Finding, metric: Metric, answer: Mapping[str, Points], now: datetime) -> None:
@@ -173,5 +220,5 @@ def _few(found: Iterable[str]) -> str:
 
 def _lag(what: str, newest: Sequence[datetime], metric: Metric, now: datetime) -> str:
     """How old the value is that all have, from the end of its period."""
-    age = now - (min(newest) + metric.period)
-    return f"{what} ended {math.floor(age / timedelta(minutes=1))} min ago"
+    age = max(now - (min(newest) + metric.period), timedelta(0))
+    return f"{what} ended {quantities.write_duration(age)} ago"

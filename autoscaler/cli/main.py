@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from autoscaler import __version__, errors
+from autoscaler.cli import usage
 
 NOT_YET = ("backtest", "tune", "record")
 """Commands that are promised and not there yet: refused by name, and not shown."""
@@ -76,6 +77,14 @@ class _LazyGroup(TyperGroup):
         if args and args[0] in COMMANDS:
             self.commands[args[0]] = loaded(args[0])
         return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; what is wrong with an option's value is said in our words."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as wrong:
+            wrong.message = usage.reworded(wrong.message)
+            raise
 
 
 def loaded(name: str) -> Any:

@@ -24,14 +24,14 @@ async def read(cloud: Cloud, policy: Policy, direction: Direction, now: datetime
     target = policy.target
     snapshot = await describe_one(cloud, policy)
     jobs = await cloud.jobs(now - DAY, now + DAY)
-    data_nodes, cpu_unknown = await _data_nodes(cloud, policy, direction, now)
+    data_nodes, cpu_unknown = await data_nodes_of(cloud, policy, direction, now)
     offer = await cloud.offer(target, snapshot) if direction is Direction.OUT else None
     if cloud.names_nodes:
         snapshot = await _with_zones(cloud, policy, snapshot)
     return Checks(snapshot, jobs, data_nodes, offer, skew=cloud.skew or timedelta(0), cpu_unknown=cpu_unknown)
 
 
-async def _data_nodes(
+async def data_nodes_of(
     cloud: Cloud, policy: Policy, direction: Direction, now: datetime
 ) -> tuple[tuple[DataNode, ...], str]:
     """The data nodes, if anything is asked of them; and why a CPU is not known that the policy asks for.

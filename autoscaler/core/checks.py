@@ -78,6 +78,17 @@ class Offer:
     flavor_id: str | None  # None where the API does not need one and none was found
     sellable_zones: tuple[str, ...]  # zones in which the flavor is on sale, among those the target may use
     sold_out: bool  # nowhere on sale
+    unknown_zones: tuple[str, ...] = ()  # that the target names and the cloud does not have
+    zones: tuple[str, ...] = ()  # that there are, where one is not known
+
+    @property
+    def zone_error(self) -> str:
+        """The sentence about zones that do not exist; "" where all do."""
+        if not self.unknown_zones:
+            return ""
+        many = len(self.unknown_zones) > 1
+        wrong = f"zones {', '.join(self.unknown_zones)} do" if many else f"zone {self.unknown_zones[0]} does"
+        return f"{wrong} not exist here; there are: {', '.join(self.zones) or 'none'}"
 
 
 @dataclass(frozen=True)

@@ -170,7 +170,8 @@ def sold_out(case: Case) -> str | None:
     checks = case.observation.checks
     if case.direction is not Direction.OUT or checks is None or checks.offer is None or not checks.offer.sold_out:
         return None
-    return f"flavor {checks.offer.flavor_id or 'of the group'} is sold out where the target may use it"
+    told = f"flavor {checks.offer.flavor_id or 'of the group'} is sold out where the target may use it"
+    return checks.offer.zone_error or told
 
 
 def observe_only(case: Case) -> str | None:

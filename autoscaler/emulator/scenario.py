@@ -12,6 +12,7 @@ import yaml
 
 from autoscaler import errors
 from autoscaler.emulator import faults
+from autoscaler.yamlfile import shape
 
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?[dhms])+")
 _PART = re.compile(r"(\d+(?:\.\d+)?)([dhms])")
@@ -233,7 +234,7 @@ def _validate(path: Path, tree: yaml.Node | None, data: Any) -> Scenario:
     try:
         scenario = Scenario.model_validate_json(json.dumps(data, default=str))  # JSON mode: a list may be a tuple
     except pydantic.ValidationError as error:
-        found = [_problem(path, tree, item["loc"], item["msg"]) for item in error.errors()]
+        found = [_problem(path, tree, item["loc"], shape.sentence(item, Scenario)) for item in error.errors()]
         raise errors.BadConfig(found) from error
     if scenario.load.file is None:
         return scenario

@@ -5,6 +5,7 @@ import pydantic
 from autoscaler.emulator import faults, refusals
 from autoscaler.emulator.calls import Answer, Call, Operation
 from autoscaler.emulator.world import Refusal
+from autoscaler.yamlfile import shape
 
 
 def show_state(call: Call) -> Answer:
@@ -25,7 +26,9 @@ class Control:
             self.check(wanted)
             call.cloud.world.arm(wanted, call.now)
         except pydantic.ValidationError as error:
-            problems = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+            problems = "; ".join(
+                f"{'.'.join(map(str, one['loc']))}: {shape.sentence(one, faults.Request)}" for one in error.errors()
+            )
             return Answer(400, {"error": problems})
         except (ValueError, Refusal) as error:
             return Answer(400, {"error": error.message if isinstance(error, Refusal) else str(error)})

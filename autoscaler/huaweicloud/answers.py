@@ -71,7 +71,7 @@ def read_error(request: Request, answer: Answer) -> errors.CloudError:
     """What an answer other than 2xx says about a call that only reads."""
     found = fault(answer.body)
     if answer.status >= _SERVER_ERRORS or answer.status == _TIMED_OUT:
-        remedy = "the service is failing, it is asked again later"
+        remedy = "the service is failing, try again later"
         return errors.Unavailable(_sentence(request, answer, found, remedy), status=answer.status, code=found.code)
     if answer.status < _BAD_REQUEST:
         remedy = "that is not an answer of the API, check the endpoint"

@@ -77,7 +77,11 @@ def _offer(
     allowed = wanted or tuple(zone for zone in instance.zones if zone in known) or tuple(sorted(known))
     sold = {zone for flavor in candidates for zone, status in flavor.zones.items() if status == _ON_SALE}
     sellable = tuple(zone for zone in allowed if zone in sold)
-    return checks.Offer(flavor_id, sellable, sold_out=not sellable)
+    there = tuple(sorted(known.union(instance.zones)))
+    unknown = tuple(zone for zone in target.zones if zone not in there) if there else ()
+    return checks.Offer(
+        flavor_id, sellable, sold_out=not sellable, unknown_zones=unknown, zones=there if unknown else ()
+    )
 
 
 def _check(flavor_id: str, name: str, on_offer: Sequence[Flavor], right: Sequence[Flavor], group: Group | None) -> None:

@@ -103,7 +103,8 @@ class PasswordSession:
             answer = await self._reader.read(request)
             return self._lease(request, answer)
         except errors.CloudError as error:
-            raise sign_in_error(error, "check user name, password and domain, and that the region is right") from error
+            remedy = "check user name, password and domain, and that the region is right"
+            raise sign_in_error(error, remedy, self._iam_url) from error
 
     def _body(self) -> dict[str, Any]:
         given = self._credentials
@@ -215,7 +216,8 @@ class KeySession:
         except errors.CloudError as error:
             if self.project_id is not None and isinstance(error, errors.Refused) and error.status != _UNAUTHORIZED:
                 return  # they may act in the project without the right to list projects
-            raise sign_in_error(error, "check access key, secret key and security token") from error
+            remedy = "check access key, secret key and security token"
+            raise sign_in_error(error, remedy, self._iam_url) from error
         if self.project_id is None:
             self.project_id = self._only(found)
 
@@ -264,10 +266,14 @@ class _Unscoped:
 _UNAUTHORIZED = 401
 
 
-def sign_in_error(error: errors.CloudError, remedy: str) -> errors.CloudError:
+def sign_in_error(error: errors.CloudError, remedy: str, iam_url: str = "") -> errors.CloudError:
     """AccessRefused for a no that stays one, Unavailable for everything that may pass."""
     if isinstance(error, errors.AccessRefused | errors.Unavailable) and error.status != _UNAUTHORIZED:
         return error
+    if isinstance(error, errors.NotFound) and iam_url:
+        told = f" ({error.code})" if error.code else ""
+        message = f"{iam_url} answered {error.status}{told}; is that IAM? check cloud.endpoints.iam; else {remedy}"
+        return errors.AccessRefused(message, status=error.status, code=error.code)
     if isinstance(error, errors.Refused) and not isinstance(error, errors.Throttled):
         return errors.AccessRefused(f"{error}; {remedy}", status=error.status, code=error.code)
     return errors.Unavailable(str(error), status=error.status, code=error.code)

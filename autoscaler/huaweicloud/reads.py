@@ -117,7 +117,9 @@ class Reader:
         except transport.TooLargeError as error:
             raise errors.Unreadable(f"{request.title}: {error}; check the endpoint") from error
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError, UnicodeError) as error:
-            message = f"{request.title} got no answer from {request.base_url} ({_why(error)}); it is asked again later"
+            message = (
+                f"{request.title} got no answer from {request.base_url} ({_why(error)}); check that and the network"
+            )
             raise errors.Unavailable(message) from error
 
 

@@ -44,11 +44,21 @@ def drafts(root: Node) -> tuple[list[Draft], list[errors.Problem]]:
     try:
         file = model.PolicyFileKeys.model_validate(whole.plain())
     except ValidationError as invalid:
-        found = list(dict.fromkeys(shape.problems(invalid, model.PolicyFileKeys, whole)))
-        return list(_salvaged(whole, invalid)), found
+        found = shape.problems(invalid, model.PolicyFileKeys, whole)
+        return list(_salvaged(whole, invalid)), list(_each_once(found))
     targets = whole.at("targets")
     trees: Any = targets.value if targets is not None else {}
     return [Draft(name, trees[name], keys, frozenset()) for name, keys in file.targets.items()], []
+
+
+def _each_once(found: Iterable[errors.Problem]) -> Iterator[errors.Problem]:
+    """What is wrong in `defaults` is wrong in every target, in other words: there it is told first, and once."""
+    told: set[tuple[int, int, str]] = set()
+    for problem in dict.fromkeys(found):
+        place = (problem.line, problem.column, problem.path)
+        if not problem.path.startswith("defaults.") or place not in told:
+            yield problem
+        told.add(place)
 
 
 def _with_defaults(root: Node) -> Node:

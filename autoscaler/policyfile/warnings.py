@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from decimal import Decimal
 
-from autoscaler.core.policy import Policy
+from autoscaler.core import ddm_metrics
+from autoscaler.core.policy import CLOUD_EYE, Metric, Policy, ScheduleRule, Statistic, TargetTrackingRule
 from autoscaler.core.target import MAX_NODES_PER_INSTANCE, Mode
 from autoscaler.policyfile import window_warnings
 from autoscaler.yamlfile import quantities
@@ -13,7 +15,37 @@ LONG_COOLDOWN = timedelta(hours=24)
 
 def warnings(policies: Iterable[Policy], now: datetime) -> tuple[str, ...]:
     """One sentence for each thing that looks odd, with its place; schedules are looked at from `now` on."""
-    return tuple(f"{policy.place}: targets.{policy.name}: {what}" for policy in policies for what in _odd(policy, now))
+    return tuple(
+        f"{policy.place}: targets.{policy.name}{key}: {what}" for policy in policies for key, what in _all(policy, now)
+    )
+
+
+def _all(policy: Policy, now: datetime) -> Iterator[tuple[str, str]]:
+    """Below which key of the target, "" for the target itself, and what is odd there."""
+    yield from (("", what) for what in _odd(policy, now))
+    for key, value in _percentages(policy):
+        if value <= 1:
+            meant = (value * 100).normalize()
+            yield key, f"{value} is less than 1 %, as percentages are 0 to 100; perhaps {meant:f} is meant"
+
+
+def _percentages(policy: Policy) -> Iterator[tuple[str, Decimal]]:
+    """Every number that is compared with a percentage."""
+    if policy.data_node_max_cpu is not None:
+        yield ".guards.data_nodes.max_cpu", policy.data_node_max_cpu
+    for index, rule in enumerate(policy.rules):
+        if isinstance(rule, ScheduleRule) or not _in_percent(rule.metric):
+            continue
+        if isinstance(rule, TargetTrackingRule):
+            yield f".rules[{index}].target", rule.target
+            continue
+        yield from ((f".rules[{index}].out[{number}].above", step.threshold) for number, step in enumerate(rule.out))
+        yield from ((f".rules[{index}].in[{number}].below", step.threshold) for number, step in enumerate(rule.in_))
+
+
+def _in_percent(metric: Metric) -> bool:
+    fact = ddm_metrics.FACTS.get(metric.name) if metric.source == CLOUD_EYE else None
+    return fact is not None and fact.unit == "%" and metric.statistic is not Statistic.VARIANCE
 
 
 def _odd(policy: Policy, now: datetime) -> Iterator[str]:

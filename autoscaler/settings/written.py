@@ -4,10 +4,11 @@ No message repeats the value: an address may hold a password.
 """
 
 import re
+from collections.abc import Callable
 from typing import Annotated, Any
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 _SQLITE = "sqlite:///"
 _HIGHEST_PORT = 65535
@@ -127,15 +128,20 @@ def _source_name(text: str) -> str:
     return text
 
 
+def _text(read: Callable[[str], str]) -> Callable[[object], str]:
+    """Also for what is no text: one message says what is allowed, instead of one after the other."""
+    return lambda value: read(value if isinstance(value, str) else "")
+
+
 def _schema(**more: Any) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", **more})
 
 
-Region = Annotated[str, AfterValidator(_region), _schema(pattern="^[a-z0-9]+(-[a-z0-9]+)*$")]
+Region = Annotated[str, BeforeValidator(_text(_region)), _schema(pattern="^[a-z0-9]+(-[a-z0-9]+)*$")]
 ProjectId = Annotated[str, AfterValidator(_identifier), _schema(pattern="^[A-Za-z0-9_-]+$")]
-EndpointUrl = Annotated[str, AfterValidator(endpoint), _schema(pattern="^https?://[^/?#@]+/*$")]
+EndpointUrl = Annotated[str, BeforeValidator(_text(endpoint)), _schema(pattern="^https?://[^/?#@]+/*$")]
 SourceName = Annotated[str, AfterValidator(_source_name), _schema(pattern=_SOURCE_NAME)]
-SourceUrl = Annotated[str, AfterValidator(source), _schema(pattern="^https?://[^/?#@]+(/[^?#]*)?$")]
-ProxyUrl = Annotated[str, AfterValidator(proxy), _schema(pattern="^https?://[^/?#@]+/*$")]
-StoreUrl = Annotated[str, AfterValidator(store), _schema(pattern="^sqlite:///[^?#]+$")]
-ListenAddress = Annotated[str, AfterValidator(_listen), _schema(pattern="^.+:[0-9]{1,5}$")]
+SourceUrl = Annotated[str, BeforeValidator(_text(source)), _schema(pattern="^https?://[^/?#@]+(/[^?#]*)?$")]
+ProxyUrl = Annotated[str, BeforeValidator(_text(proxy)), _schema(pattern="^https?://[^/?#@]+/*$")]
+StoreUrl = Annotated[str, BeforeValidator(_text(store)), _schema(pattern="^sqlite:///[^?#]+$")]
+ListenAddress = Annotated[str, BeforeValidator(_text(_listen)), _schema(pattern="^.+:[0-9]{1,5}$")]

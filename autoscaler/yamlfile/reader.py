@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from autoscaler import errors
-from autoscaler.yamlfile import node, scalars
+from autoscaler.yamlfile import node, scalars, syntax
 from autoscaler.yamlfile.node import Node, Place
 
 MAX_BYTES = 16 * 1024 * 1024
@@ -25,15 +25,6 @@ MAX_ALIASED_VALUES = 100_000
 
 _STRING_TAG = "tag:yaml.org,2002:str"
 _NOT_PRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_HINTS = {
-    "found character that cannot start any token": "quote a text that begins with @, ` or %",
-    "mapping values are not allowed in this context": "check the indentation, and quote a text that holds a colon",
-    "could not find expected ':'": "a key needs a colon and a space after it",
-    "found unexpected end of stream": "a quote or bracket is never closed",
-    "did not find expected key": "check the indentation and the brackets",
-    "did not find expected ',' or ']'": "close the list with ]",
-    "did not find expected ',' or '}'": "close the mapping with }",
-}
 
 
 def read(path: Path, *, file: str | None = None) -> Node:
@@ -131,7 +122,8 @@ class _Reader:
         except _Refused as refused:
             self.problems.append(refused.problem)
         except yaml.MarkedYAMLError as error:
-            self.problems.append(self._syntax(error, text))
+            line, column, message = syntax.explained(error, text, loader)
+            self.problems.append(Place(self.file, line + 1, column + 1).problem(f"is not valid YAML: {message}"))
         except yaml.YAMLError as error:
             self.problems.append(Place(self.file).problem(f"is not valid YAML: {error}"))
         return None
@@ -228,13 +220,3 @@ class _Reader:
 
     def _place(self, event: Any, path: str) -> Place:
         return Place(self.file, event.start_mark.line + 1, event.start_mark.column + 1, path)
-
-    def _syntax(self, error: yaml.MarkedYAMLError, text: str) -> errors.Problem:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line, mark.column) if mark is not None else (0, 0)
-        lines = text.split("\n")
-        written = lines[line] if line < len(lines) else ""
-        problem = error.problem or "unreadable"
-        hint = "indent with spaces, not with a tab" if "\t" in written[: column + 1] else _HINTS.get(problem)
-        message = f"is not valid YAML: {problem}" + (f"; {hint}" if hint else "")
-        return Place(self.file, line + 1, column + 1).problem(message)

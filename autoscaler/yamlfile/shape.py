@@ -1,6 +1,7 @@
 """What pydantic found wrong, as problems with a place and a sentence that says what is allowed."""
 
 import difflib
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import UnionType
 from typing import Annotated, Any, ClassVar, Union, get_args, get_origin
@@ -35,6 +36,8 @@ class Keys(BaseModel):
 def problems(invalid: ValidationError, model: type[BaseModel], tree: Node) -> Iterator[errors.Problem]:
     """Each error of a validation of `tree.plain()` against `model`, at its place in the tree."""
     for error in invalid.errors(include_url=False, include_input=True):
+        if error["type"] == "too_short" and error["input"]:
+            continue  # counted without the items that are wrong, which are told by themselves
         where, missing = locate(tree, error["loc"])
         owner = _model_at(model, error["loc"][:-1])
         if error["type"] == "extra_forbidden":
@@ -51,13 +54,25 @@ def problems(invalid: ValidationError, model: type[BaseModel], tree: Node) -> It
             ):
                 error["input"] = "***"
             kind = where.child("type") if error["type"] == "union_tag_invalid" else None
-            yield (kind or where).place.problem(_refused_type(model, error) or _sentence(error))
+            yield (kind or where).place.problem(
+                _refused_type(model, error) or _without_type(model, error) or _sentence(error)
+            )
 
 
 def _refused_type(model: type[BaseModel], error: Any) -> str | None:
     if error["type"] != "union_tag_invalid" or not issubclass(model, Keys):
         return None
     return model.refused_types.get(str(error["ctx"]["tag"]))
+
+
+def _without_type(model: type[BaseModel], error: Any) -> str | None:
+    """A union is told by a key that every member has: which, and what it may be."""
+    if error["type"] != "union_tag_not_found":
+        return None
+    members = (_bare(member) for member in get_args(_bare(_at(model, error["loc"]))))
+    annotations = (getattr(member, "model_fields", {}).get(_discriminator(error)) for member in members)
+    tags = [str(tag) for field in annotations if field is not None for tag in get_args(field.annotation)]
+    return f"has no {_discriminator(error)}; give it one of {', '.join(tags)}" if tags else None
 
 
 def locate(tree: Node, location: Iterable[str | int]) -> tuple[Node, str | None]:
@@ -82,6 +97,9 @@ def unknown_key(key: str, model: type[BaseModel] | None) -> str:
     if model is not None and issubclass(model, Keys) and key in model.refused:
         return model.refused[key]
     known = names(model)
+    name, colon, value = key.partition(":")
+    if colon and name in known:
+        return f"needs a space after the colon; write {name}: {value}".rstrip()
     return f"is not a key here{nearest(key, known)}; allowed: {', '.join(known)}"
 
 
@@ -100,6 +118,16 @@ def _purpose(model: type[BaseModel] | None, key: str) -> str:
     fields = {} if model is None else {field.alias or name: field for name, field in model.model_fields.items()}
     described = fields[key].description if key in fields else None
     return f"it says: {described}" if described else "give it"
+
+
+def sentence(error: Any, model: type[BaseModel]) -> str:
+    """An error of `model`, as pydantic lists it, in our words: for who has no tree with places."""
+    *above, last = error["loc"] or ("",)
+    if error["type"] == "extra_forbidden":
+        return unknown_key(str(last), _model_at(model, tuple(above)))
+    if error["type"] == "missing":
+        return f"is missing; {_purpose(_model_at(model, tuple(above)), str(last))}"
+    return _sentence(error)
 
 
 def _sentence(error: Any) -> str:
@@ -130,18 +158,38 @@ def _must_be(what: str) -> Callable[[Any], str]:
     return lambda error: f"{quantities.shown(error['input'])} is not allowed; it must be {what}"
 
 
+def _must_be_bound(words: str, key: str) -> Callable[[Any], str]:
+    return lambda error: f"{quantities.shown(error['input'])} is not allowed; it must be {words} {error['ctx'][key]}"
+
+
+def _mapping(error: Any) -> str:
+    found = error["input"]
+    glued = re.fullmatch(r"([a-z_]+):(\S+)( .*)?", found) if isinstance(found, str) else None
+    hint = f", with a space after the colon: {glued[1]}: {glued[2]}" if glued else ""
+    return f"{quantities.shown(found)} is not allowed; it must be a mapping of keys{hint}"
+
+
 _SENTENCES: dict[str, Callable[[Any], str]] = {
     "enum": _one_of,
     "literal_error": _one_of,
     "union_tag_invalid": _tag,
     "union_tag_not_found": lambda error: f"has no {_discriminator(error)}; give it one",
+    "int_type": _must_be("a whole number"),
+    "int_parsing": _must_be("a whole number"),
+    "int_from_float": _must_be("a whole number"),
+    "float_type": _must_be("a number"),
+    "decimal_type": _must_be("a number"),
+    "greater_than": _must_be_bound("more than", "gt"),
+    "greater_than_equal": _must_be_bound("at least", "ge"),
+    "less_than": _must_be_bound("less than", "lt"),
+    "less_than_equal": _must_be_bound("at most", "le"),
     "string_type": _must_be("a text (a number or a word like true needs quotes)"),
     "bool_type": _must_be("true or false"),
     "list_type": _must_be("a list"),
     "tuple_type": _must_be("a list"),
-    "dict_type": _must_be("a mapping of keys"),
-    "model_type": _must_be("a mapping of keys"),
-    "model_attributes_type": _must_be("a mapping of keys"),
+    "dict_type": _mapping,
+    "model_type": _mapping,
+    "model_attributes_type": _mapping,
     "too_short": lambda _: "is empty; name at least one file",
     "string_too_short": lambda _: "is empty; write a text or leave the key out",
 }
@@ -149,11 +197,16 @@ _SENTENCES: dict[str, Callable[[Any], str]] = {
 
 def _model_at(model: type[BaseModel], location: Location) -> type[BaseModel] | None:
     """The model that holds the keys at a location."""
+    found = _bare(_at(model, location))
+    return found if isinstance(found, type) and issubclass(found, BaseModel) else None
+
+
+def _at(model: type[BaseModel], location: Location) -> Any:
+    """The type of the value at a location."""
     kind: Any = model
     for step in location:
         kind = _inside(kind, step)
-    found = _bare(kind)
-    return found if isinstance(found, type) and issubclass(found, BaseModel) else None
+    return kind
 
 
 def _inside(kind: Any, step: str | int) -> Any:

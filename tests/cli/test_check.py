@@ -110,7 +110,9 @@ def test_a_floor_and_a_cap_that_meet_within_the_year_are_a_warning_as_of_the_clo
 
 def test_the_ceiling_shows_in_what_a_target_would_do(config):
     done = run("check", "--config", str(config), **SECRETS, AUTOSCALER_MODE_CEILING="observe")
-    assert done.stdout.startswith("orders: observe (decides and records, sends nothing)")
+    assert done.stdout.startswith(
+        "orders: enforce, held at observe by mode_ceiling (decides and records, sends nothing)"
+    )
 
 
 @pytest.mark.parametrize("name", ["no.yaml", "policies"])

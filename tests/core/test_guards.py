@@ -237,6 +237,22 @@ def test_a_data_node_without_a_name_is_told_by_its_id():
     }
 
 
+ZONES = {
+    "one": (("nowhere",), "zone nowhere does not exist here; there are: az1, az2"),
+    "several": (("nowhere", "gone"), "zones nowhere, gone do not exist here; there are: az1, az2"),
+}
+
+
+@pytest.mark.parametrize(("unknown", "sentence"), ZONES.values(), ids=ZONES)
+def test_zones_that_do_not_exist_are_not_called_sold_out(unknown, sentence):
+    wanted = replace(offer(sold_out=True), unknown_zones=unknown, zones=("az1", "az2"))
+    assert vetoes(HOT, pre={"offer": wanted}) == {"sold_out": sentence}
+
+
+def test_a_zone_beside_one_that_sells_stops_nothing():
+    assert vetoes(HOT, pre={"offer": replace(offer(), unknown_zones=("nowhere",), zones=("az1",))}) == {}
+
+
 def test_a_sold_out_flavor_that_nobody_named():
     assert (
         "flavor of the group is sold out"

@@ -41,10 +41,10 @@ def test_an_empty_scenario_is_the_default(tmp_path):
     ("text", "place", "message"),
     [
         pytest.param("seed: 1\njobs: {enlarge: soon}\n", "2:17: jobs.enlarge", "90s", id="duration"),
-        pytest.param("jobs:\n  grow: 5m\n", "2:9: jobs.grow", "Extra", id="unknown key"),
+        pytest.param("jobs:\n  grow: 5m\n", "2:9: jobs.grow", "is not a key here; allowed: enlarge", id="unknown key"),
         pytest.param("seed: 1\nseed: 2\n", "1:1", "seed is there twice", id="twice"),
         pytest.param("seed: [\n", "2:1", "is no YAML", id="no YAML"),
-        pytest.param("- 1\n", "1:1", "object", id="a list"),
+        pytest.param("- 1\n", "1:1", "it must be a mapping of keys", id="a list"),
         pytest.param("faults: [{kind: flood}]\n", "1:17: faults.0.kind", "timeout_after", id="fault"),
         pytest.param("load: {constant: 5}\n", "1:7: load", "capacity_per_node", id="load"),
         pytest.param(

@@ -182,7 +182,17 @@ IN_A_TARGET = {
     ),
     "a rule without a type": (
         "rules: [{name: cpu, metric: ddm_cpu_util}]",
-        ("5:13: targets.orders.rules[0]: has no type; give it one",),
+        ("5:13: targets.orders.rules[0]: has no type; give it one of threshold, target_tracking, schedule",),
+    ),
+    "no space after a colon in braces": (
+        "limits: {add:1}",
+        ("5:14: targets.orders.limits.add:1: needs a space after the colon; write add: 1",),
+    ),
+    "no space after a colon where a mapping is meant": (
+        "limits: add:1",
+        (
+            "5:13: targets.orders.limits: 'add:1' is not allowed; it must be a mapping of keys, with a space after the colon: add: 1",
+        ),
     ),
     "a rule of an unknown type": (
         "rules: [{name: cpu, type: thresold}]",
@@ -880,3 +890,14 @@ def test_what_the_cloud_cannot_do_is_told_where_the_cloud_is_known(cloud, text, 
 @pytest.mark.parametrize(("cloud", "text", "expected"), FOR_A_CLOUD.values(), ids=FOR_A_CLOUD)
 def test_what_the_cloud_cannot_do_is_not_told_where_the_cloud_is_not_known(cloud, text, expected):
     assert policyfile.parse(under_target(text), "p.yaml")
+
+
+def test_a_mistake_in_defaults_is_told_once_and_as_one_of_defaults():
+    text = "defaults: {intervall: 1m}\ntargets:\n" + "".join(
+        f"  {name}: {{instance_id: {name}, nodes: {{min: 1, max: 2}}}}\n" for name in "abc"
+    )
+    with pytest.raises(errors.BadConfig) as bad:
+        policyfile.parse(text, "p.yaml")
+    (line,) = str(bad.value).splitlines()
+    assert line.startswith("p.yaml:1:12: defaults.intervall: is not a key here, did you mean interval?; allowed: ")
+    assert "instance_id" not in line

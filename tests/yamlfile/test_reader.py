@@ -71,7 +71,7 @@ REFUSED: dict[str, tuple[str | bytes, list[str]]] = {
     "a tab": (
         "a:\n\tb: 1\n",
         [
-            "f:2:1: is not valid YAML: found character that cannot start any token; indent with spaces, not with a tab",
+            "f:2:1: is not valid YAML: a tab where spaces belong; indent with spaces, not with a tab",
         ],
     ),
     "a colon in a text": (
@@ -80,11 +80,41 @@ REFUSED: dict[str, tuple[str | bytes, list[str]]] = {
     ),
     "an open list": (
         "a: [1\nb: 2\n",
-        ["f:2:2: is not valid YAML: did not find expected ',' or ']'; close the list with ]"],
+        ["f:1:4: is not valid YAML: the [ that is opened here is not closed; close it with ]"],
     ),
     "an open quote": (
         "a: 'x\n",
-        ["f:2:1: is not valid YAML: found unexpected end of stream; a quote or bracket is never closed"],
+        ["f:1:4: is not valid YAML: the quote that is opened here is never closed; close it"],
+    ),
+    "a quote that the next one closes": (
+        "a:\n  b: 'x\n  c: 1\n  d: 'y'\n",
+        [
+            "f:2:6: is not valid YAML: the quote that is opened here is closed only in line 4; close it sooner",
+        ],
+    ),
+    "an open mapping": (
+        "a: {b: 1\nc: 2\n",
+        ["f:1:4: is not valid YAML: the { that is opened here is not closed; close it with }"],
+    ),
+    "an open list to the end": (
+        "a: [1, 2\n",
+        ["f:1:4: is not valid YAML: the [ that is opened here is not closed; close it with ]"],
+    ),
+    "an error inside a mapping of one line": (
+        "a: {b: 1 c: 2}\n",
+        ["f:1:11: is not valid YAML: did not find expected ',' or '}'; close the mapping with }"],
+    ),
+    "no space after a colon, and a key on the next line": (
+        "a:\n  b:x\n  c: 1\n",
+        ["f:2:3: is not valid YAML: `b:` needs a space after the colon; write b: x"],
+    ),
+    "no space after the last colon of a mapping": (
+        "a:\n  b: 1\n  c:x\nd: 1\n",
+        ["f:3:3: is not valid YAML: `c:` needs a space after the colon; write c: x"],
+    ),
+    "an address is no key without a space": (
+        "a: http://x: 1\n",
+        [f"f:1:12: is not valid YAML: {NO_MAPPING}; check the indentation, and quote a text that holds a colon"],
     ),
     "a second document": ("a: 1\n---\nb: 2\n", ["f:2:1: a second document; give it a file of its own"]),
     "latin-1": (b"a: 1\nb: \xe4\n", ["f:2:4: the file is not UTF-8; save it as UTF-8"]),
