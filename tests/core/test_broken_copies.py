@@ -17,7 +17,7 @@ from tests.core.witnesses import WITNESSES
 from tests.core.worlds import World
 
 until_it_fails = settings(
-    max_examples=3000,
+    max_examples=30_000,  # it ends at the first failure; Hypothesis draws other worlds where other modules are loaded
     phases=[Phase.generate],
     deadline=None,
     derandomize=True,
