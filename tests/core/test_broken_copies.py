@@ -1,29 +1,18 @@
-"""The tests of the invariants can fail: on a copy of the core with one line broken, the property no longer holds."""
+"""The tests of the invariants can fail: on a copy of the core with one line broken, the property no longer holds.
 
-from collections.abc import Callable
+Each break has a world made by hand in which it shows, so that nothing here depends on what chance finds.
+"""
+
 from dataclasses import dataclass
 from inspect import getsource
 from types import ModuleType
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
 
 from autoscaler.core import engine, guard, operation, sample, stages
 from autoscaler.core.rules import threshold, view
 from tests.core import invariants
-from tests.core.invariants import ANY, CALM, GOOD, HOLDING, OPEN
 from tests.core.witnesses import WITNESSES
-from tests.core.worlds import World
-
-until_it_fails = settings(
-    max_examples=30_000,  # it ends at the first failure; Hypothesis draws other worlds where other modules are loaded
-    phases=[Phase.generate],
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
 
 
 @dataclass(frozen=True)
@@ -48,24 +37,19 @@ class Break:
                 monkeypatch.setattr(self.module, name, value)
 
 
-FAILURES = (AssertionError, ArithmeticError, ExceptionGroup)
-"""A copy may break the property or, on a number that is none, its own arithmetic: which is met first is chance."""
-
 MAX = "min(policy.bounds.max, flow.current + room)"
 
 BREAKS = {
     "i1-open-operations-do-not-hold": (
         Break(guard, "if op.open and op.state is not State.UNKNOWN and", "if not op.open and"),
         invariants.one_operation_at_a_time,
-        OPEN,
     ),
     "i3-unknown-does-not-hold": (
         Break(guard, "if op.state is State.UNKNOWN]", "if op.state is State.REJECTED]"),
         invariants.unknown_holds,
-        OPEN,
     ),
-    "i4-max-is-not-kept": (Break(stages, MAX, "flow.current + room"), invariants.never_past_max, CALM),
-    "i4-32-is-not-kept": (Break(stages, MAX, "policy.bounds.max"), invariants.never_past_32, CALM),
+    "i4-max-is-not-kept": (Break(stages, MAX, "flow.current + room"), invariants.never_past_max),
+    "i4-32-is-not-kept": (Break(stages, MAX, "policy.bounds.max"), invariants.never_past_32),
     "i4-an-old-count-of-nodes-is-believed": (
         Break(
             stages,
@@ -73,9 +57,8 @@ BREAKS = {
             "observation.snapshot.instance_nodes",
         ),
         invariants.never_past_32,
-        CALM,
     ),
-    "i4-min-is-not-kept": (Break(stages, "else policy.bounds.min)", "else 0)"), invariants.never_below_min, GOOD),
+    "i4-min-is-not-kept": (Break(stages, "else policy.bounds.min)", "else 0)"), invariants.never_below_min),
     "i5-missing-is-zero": (
         Break(
             sample,
@@ -83,132 +66,99 @@ BREAKS = {
             "[value if is_number(value := points.get(node, {}).get(time)) else Decimal(0) for node in counted]",
         ),
         invariants.without_data_nothing_is_wanted,
-        GOOD,
     ),
     "i5-a-huge-number-is-a-number": (
         Break(sample, "value.is_finite() and abs(value) <= LARGEST", "value.is_finite()"),
         invariants.no_number_is_missing,
-        ANY,
     ),
     "i5-stale-is-fresh": (
         Break(view, "if view.now - view.as_of > rule.max_metric_age", "if False"),
         invariants.stale_data_wants_nothing,
-        GOOD,
     ),
     "i5-missing-data-has-no-say-on-scaling-in": (
         Break(view, "why, Say.FULL", "why, Say.OUT_ONLY"),
         invariants.one_missing_metric_holds_all_in,
-        CALM,
     ),
     "i5-missing-data-flips": (
         Break(view, "why, Say.FULL", "why, Say.OUT_ONLY"),
         invariants.missing_data_never_flips,
-        HOLDING,
     ),
     "i5-half-samples-scale-in": (
         Break(threshold, " and not sample.half", ""),
         invariants.half_samples_never_scale_in,
-        CALM,
     ),
     "i6-cooldown-is-forgotten": (
         Break(guard, "if case.forced or left <= timedelta(0):", "if True:"),
         invariants.no_move_within_a_cooldown,
-        GOOD,
     ),
     "i6-only-the-first-operation-read-counts": (
         Break(guard, "observation.of_group, observation.now,", "observation.of_group[:1], observation.now,"),
         invariants.the_order_of_operations_does_not_matter,
-        ANY,
     ),
     "i6-windows-reach-back-before-a-change": (
         Break(view, "barrier=observation.last_change", "barrier=None"),
         invariants.no_window_reaches_back_before_a_change,
-        GOOD,
     ),
     "i4-a-cap-is-not-kept": (
         Break(stages, "max(flow.current, cap.nodes), stop", "min(flow.desired, highest), stop"),
         invariants.schedules_are_kept,
-        CALM,
     ),
     "i4-a-floor-is-not-kept": (
         Break(stages, "if floor is None or floor.nodes <= min(flow.desired, flow.current):", "if True:"),
         invariants.schedules_are_kept,
-        CALM,
     ),
     "a-pause-is-forgotten": (
         Break(guard, "if pause is None:", "if True:"),
         invariants.a_pause_holds,
-        CALM,
     ),
     "a-blackout-is-forgotten": (
         Break(guard, "if case.direction in one.directions", "if case.direction not in one.directions"),
         invariants.a_blackout_holds,
-        CALM,
     ),
     "an-override-is-forgotten": (
         Break(engine, "if observation.override is not None:", "if False:"),
         invariants.an_override_is_obeyed,
-        CALM,
     ),
     "i6-the-breaker-is-forgotten": (
         Break(guard, "if until is None or until <= observation.now:", "if True:"),
         invariants.a_breaker_holds,
-        CALM,
     ),
     "i8-a-target-without-data-is-an-error": (
         Break(
             view, "    if view.as_of is None:\n        return Reason.NO_DATA\n", "    assert view.as_of is not None\n"
         ),
         invariants.always_decides,
-        ANY,
     ),
     "i10-observe-is-forgotten": (
         Break(guard, "if mode in {Mode.OBSERVE, Mode.OFF}", "if mode is Mode.OFF"),
         invariants.observe_never_moves,
-        CALM,
     ),
     "out-only-is-forgotten": (
         Break(guard, "case.observation.mode is Mode.OUT_ONLY and", "case.observation.mode is Mode.OFF and"),
         invariants.out_only_never_scales_in,
-        CALM,
     ),
     "of-the-steps-that-hold-the-smallest-counts": (
         Break(threshold, "largest = max(", "largest = min("),
         invariants.more_load_is_never_fewer_nodes,
-        GOOD,
     ),
     "a-vetoed-change-is-made-all-the-same": (
         Break(engine, "change=end - flow.current", "change=flow.desired - flow.current"),
         invariants.adds_up,
-        ANY,
     ),
 }
 
 
-SEARCHED = {name: row for name, row in BREAKS.items() if name not in WITNESSES}
-
-
-@pytest.mark.parametrize("name", WITNESSES)
+@pytest.mark.parametrize("name", BREAKS)
 def test_the_property_holds_in_the_witness_and_fails_there_on_a_broken_copy(name, monkeypatch):
-    broken, holds, _ = BREAKS[name]
+    broken, holds = BREAKS[name]
     holds(WITNESSES[name])
     broken.load(monkeypatch)
     with pytest.raises(AssertionError):
         holds(WITNESSES[name])
 
 
-@pytest.mark.parametrize(("broken", "holds", "worlds"), SEARCHED.values(), ids=SEARCHED)
-def test_the_property_fails_on_a_broken_copy(
-    broken: Break, holds: Callable[[World], None], worlds: st.SearchStrategy[World], monkeypatch
-):
-    @until_it_fails
-    @given(worlds)
-    def in_any_world(world: World) -> None:
-        holds(world)
-
-    broken.load(monkeypatch)
-    with pytest.raises(FAILURES):
-        in_any_world()
+def test_every_witness_is_of_a_break():
+    assert set(WITNESSES) == set(BREAKS)
 
 
 def test_i3_fails_where_an_unknown_outcome_may_be_sent_again(monkeypatch):
