@@ -25,7 +25,7 @@ CREDENTIALS = {f"AUTOSCALER_CLOUD__{name}": "emulator" for name in ("USERNAME", 
 TOKEN = "let-me-in"
 
 
-def until(read: Callable[[], T], wanted: Callable[[T], bool], *, seconds: float = 30, every: float = 0.05) -> T:
+def until(read: Callable[[], T], wanted: Callable[[T], bool], *, seconds: float = 60, every: float = 0.05) -> T:
     """What `read` gives once it is as wanted; fails with the last it gave."""
     deadline = time.monotonic() + seconds
     while not wanted(last := read()):

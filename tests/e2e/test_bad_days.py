@@ -217,16 +217,19 @@ class Hold:
     both: bool = False
 
 
-CES: dict[str, Any] = {"service": "cloud_eye", "count": 8}
+CES: dict[str, Any] = {"service": "cloud_eye", "count": 16}
+LASTS = 1500
+"""Seconds of t, five real ones: a busy machine may take a second for a round."""
+TRIED_AGAIN = {"count": 32}  # each round asks several times
 HOLDS = {
     "Cloud Eye is empty": Hold(CES | {"kind": "empty_metrics"}, {"stale_data", "no_data"}, both=True),
     "Cloud Eye is late": Hold(CES | {"kind": "late_datapoints", "seconds": 1200}, {"stale_data", "no_data"}, both=True),
     "Cloud Eye says NaN": Hold(CES | {"kind": "nan_datapoints"}, {"stale_data", "no_data"}, both=True),
-    "Cloud Eye fails": Hold(CES | {"kind": "http_500"}, {"stale_data", "no_data"}, both=True),
-    "Cloud Eye throttles": Hold(CES | {"kind": "429"}, {"stale_data", "no_data"}, both=True),
-    "the data node is busy": Hold({"kind": "data_node_busy", "seconds": 420}, {"data_node_busy"}),
-    "the data node is hot": Hold({"kind": "data_node_hot", "seconds": 420}, {"data_node_bottleneck"}),
-    "the flavor is sold out": Hold({"kind": "sold_out", "seconds": 420}, {"sold_out"}),
+    "Cloud Eye fails": Hold(CES | TRIED_AGAIN | {"kind": "http_500"}, {"stale_data", "no_data"}, both=True),
+    "Cloud Eye throttles": Hold(CES | TRIED_AGAIN | {"kind": "429"}, {"stale_data", "no_data"}, both=True),
+    "the data node is busy": Hold({"kind": "data_node_busy", "seconds": LASTS}, {"data_node_busy"}),
+    "the data node is hot": Hold({"kind": "data_node_hot", "seconds": LASTS}, {"data_node_bottleneck"}),
+    "the flavor is sold out": Hold({"kind": "sold_out", "seconds": LASTS}, {"sold_out"}),
 }
 
 

@@ -191,7 +191,7 @@ def test_run_counts_an_error_for_each_bad_target_and_goes_on_with_the_others(clo
         assert STOPS[name] in daemon.target(name)["error"]
         assert daemon.count("decisions_total", target=name) == 0
     until(lambda: daemon.decisions("fine"), lambda found: len(found) >= 2)
-    assert {one["reason"] for one in daemon.decisions("fine")} <= {"observe_only", "in_progress"}
+    assert {one["reason"] for one in daemon.decisions("fine")} <= {"observe_only", "in_progress", "cooldown"}
     assert daemon.count("evaluation_errors_total", target="fine") == 0
     assert daemon.decisions("prepaid")[0]["reason"] == "payment_required"
     assert "set auto_pay: true" in daemon.decisions("prepaid")[0]["details"]["payment_required"]
