@@ -10,7 +10,7 @@ from autoscaler.cli import shown
 from autoscaler.cli.daemon_api import DaemonApi, DaemonError
 from autoscaler.cli.form import Format
 from autoscaler.cli.shown import DEFAULT_URL, Output, TargetName, Url
-from autoscaler.core import sentence, standing_words
+from autoscaler.core import figures, sentence, standing_words
 from autoscaler.core.decision import rfc3339
 from autoscaler.errors import BadConfig, Problem
 from autoscaler.yamlfile import quantities
@@ -108,9 +108,7 @@ def _status_row(target: dict[str, Any]) -> tuple[str, ...]:
         target["mode"],
         count,
         f"{nodes['min']}–{nodes['max']}" if nodes else "—",
-        ", ".join(f"{rule['rule']} {sentence.number(rule['value'])}" for rule in decision["rules"])
-        if decision
-        else "—",
+        ", ".join(f"{rule['rule']} {figures.number(rule['value'])}" for rule in decision["rules"]) if decision else "—",
         f"{said} (last evaluation failed: {target['error']})" if target["error"] else said,
         f"{operation['state']}{', overdue' if target['overdue'] else ''}" if operation else "—",
     )

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class Verdict(StrEnum):
@@ -78,6 +78,28 @@ class NodeCounts:
     max: int
 
 
+class Progress(NamedTuple):
+    """How far a step has come whose value is beyond its threshold (or tolerance), or on what one that holds did."""
+
+    direction: StrEnum  # policy.Direction: out or in
+    have: int  # samples that hold; for a mean over a span: those that are there
+    needed: int  # how many must
+    of: int  # out of so many that are due
+    missing: int = 0  # due ones that are not there
+    half: int = 0  # beyond it too, but without the values of some nodes: such never scale in
+    counts_from: datetime | None = None  # the last change, where samples from before it would be due: they do not count
+
+
+class Compared(NamedTuple):
+    """What a rule's value was compared with."""
+
+    above: Decimal | None = None  # an out step's threshold
+    below: Decimal | None = None  # an in step's threshold
+    target: Decimal | None = None
+    tolerance: Decimal | None = None  # a ratio
+    progress: Progress | None = None  # only where the value is beyond one of them
+
+
 @dataclass(frozen=True)
 class RuleRecord:
     """What one rule saw and wanted."""
@@ -90,6 +112,7 @@ class RuleRecord:
     samples: int = 0  # how many the rule looked at
     warming: int = 0  # ready nodes left out because they are not warm yet
     observe: bool = False  # computed and recorded, without a say
+    compared: Compared | None = None  # None: a schedule, or a metric that is missing
 
 
 @dataclass(frozen=True)
@@ -172,6 +195,32 @@ def _rule_json(rule: RuleRecord) -> dict[str, Any]:
         record["warming"] = rule.warming
     if rule.observe:
         record["observe"] = True
+    return record if rule.compared is None else record | _compared_json(rule.compared)
+
+
+def _compared_json(compared: Compared) -> dict[str, Any]:
+    numbers = {
+        "above": compared.above,
+        "below": compared.below,
+        "target": compared.target,
+        "tolerance": compared.tolerance,
+    }
+    record: dict[str, Any] = {name: float(number) for name, number in numbers.items() if number is not None}
+    if compared.progress is not None:
+        record["progress"] = _progress_json(compared.progress)
+    return record
+
+
+def _progress_json(progress: Progress) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "direction": progress.direction.value,
+        "have": progress.have,
+        "needed": progress.needed,
+        "of": progress.of,
+    }
+    record |= {name: count for name, count in (("missing", progress.missing), ("half", progress.half)) if count}
+    if progress.counts_from is not None:
+        record["counts_from"] = rfc3339(progress.counts_from)
     return record
 
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
 
+from autoscaler.core.decision import Compared
 from autoscaler.core.target import Mode, Target
 from autoscaler.core.window import Window
 
@@ -92,6 +93,14 @@ class ThresholdRule:
     on_missing_metric: OnMissing = OnMissing.HOLD
     max_metric_age: timedelta = timedelta(minutes=15)
 
+    @cached_property
+    def band(self) -> Compared:
+        """Between these two values nothing is wanted: the lowest `above` and the highest `below`."""
+        return Compared(
+            above=min((step.threshold for step in self.out), default=None),
+            below=max((step.threshold for step in self.in_), default=None),
+        )
+
 
 @dataclass(frozen=True)
 class TargetTrackingRule:
@@ -105,6 +114,11 @@ class TargetTrackingRule:
     mode: Mode = Mode.ENFORCE
     on_missing_metric: OnMissing = OnMissing.HOLD
     max_metric_age: timedelta = timedelta(minutes=15)
+
+    @cached_property
+    def band(self) -> Compared:
+        """Within its tolerance of the target nothing is wanted."""
+        return Compared(target=self.target, tolerance=self.tolerance)
 
 
 @dataclass(frozen=True)

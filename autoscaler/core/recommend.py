@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 
-from autoscaler.core.decision import Reason, RuleRecord
+from autoscaler.core.decision import Compared, Reason, RuleRecord
 
 
 class Say(Enum):
@@ -41,6 +41,7 @@ class Recommendation:
     cooldowns: tuple[timedelta | None, ...] = (None,)  # one per step that holds; None: the target's
     observe: bool = False
     warming: int = 0
+    compared: Compared | None = None
 
     def record(self) -> RuleRecord:
         """As it stands in the decision."""
@@ -53,6 +54,7 @@ class Recommendation:
             samples=self.samples,
             warming=self.warming,
             observe=self.observe,
+            compared=self.compared,
         )
 
 

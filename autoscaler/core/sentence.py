@@ -4,12 +4,11 @@ Used by `explain`, the page and the log, so that all three say the same. A recor
 reason that is not known here is said as it is written.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
+from autoscaler.core import figures, reading
 from autoscaler.core.decision import Reason
 
 Record = dict[str, Any]
@@ -81,8 +80,8 @@ def headline(record: Record) -> str:
     """Only what was decided: `out from 3 to 4 nodes`, `held at 3 nodes`."""
     current = record["nodes"]["current"]
     if record["decision"] == "hold":
-        return f"held at {_nodes(current)}"
-    return f"scaling {record['decision']} from {current} to {_nodes(record['desired'])}"
+        return f"held at {figures.nodes(current)}"
+    return f"scaling {record['decision']} from {current} to {figures.nodes(record['desired'])}"
 
 
 def rows(record: Record) -> tuple[Row, ...]:
@@ -94,9 +93,14 @@ def rows(record: Record) -> tuple[Row, ...]:
     )
 
 
-def number(value: float | None) -> str:
-    """A measured value for people: at most two decimals, none where it has none."""
-    return "—" if value is None else f"{value:,.2f}".rstrip("0").rstrip(".")
+def path(record: Record) -> str:
+    """What every stage left, a reason where it changed: `3 nodes → combine 6 (cpu) → … → guards 3 (cooldown)`."""
+    before, words = record["nodes"]["current"], [figures.nodes(record["nodes"]["current"])]
+    for stage in record["stages"]:
+        because = _because(record, stage) if stage["desired"] != before else ""
+        words.append(f"{stage['stage']} {stage['desired']}" + (f" ({because})" if because else ""))
+        before = stage["desired"]
+    return " → ".join(words)
 
 
 def _why(record: Record) -> str:
@@ -104,11 +108,55 @@ def _why(record: Record) -> str:
     if reason == Reason.OVERRIDE:
         return _by_hand(record)
     if record["decision"] != "hold":
-        return _say(_MOVES, reason, record)
+        return _moved(record) or _say(_MOVES, reason, record)
+    if reason == Reason.WITHIN_BOUNDS and "wanted_reason" not in record:
+        return _kept(record) or _waiting(record) or _disagreed(record) or _say(_STILL, reason, record) + _calm(record)
     if reason in _STILL and "wanted_reason" not in record:
-        kept = _kept(record) if reason == Reason.WITHIN_BOUNDS else None
-        return kept or _say(_STILL, reason, record) + _readings(record)
+        return _say(_STILL, reason, record) + _readings(record)
     return f"{_wish(record)}, but {_stop(record, reason)}"
+
+
+def _moved(record: Record) -> str | None:
+    """What the rule that moves it read; None where no metric does, or an earlier version did not record it."""
+    rule = _speaker(record)
+    if rule is None or "progress" not in rule or rule["reason"] != record["reason"]:
+        return None
+    return reading.moved(rule, record["at"])
+
+
+def _waiting(record: Record) -> str | None:
+    """Rules whose value is beyond a limit, for too few samples yet; then what the others read."""
+    waiting = [rule for rule in _heard(record) if reading.waits(rule)]
+    if not waiting:
+        return None
+    others = [rule for rule in record["rules"] if rule not in waiting]
+    said = [f"{rule['rule']} {reading.words(rule, record['at'])}" for rule in waiting]
+    return "; ".join(said) + _readings(record | {"rules": others})
+
+
+def _disagreed(record: Record) -> str | None:
+    """A scale-in that not every rule wants."""
+    ready = record["nodes"]["ready"]
+    fewer = [rule for rule in _heard(record) if rule["wants"] < ready]
+    others = [rule for rule in _heard(record) if rule["wants"] >= ready and reading.may_scale_in(rule)]
+    if not fewer or not others:
+        return None
+    first = fewer[0]
+    stay = ", ".join(f"{rule['rule']} {reading.words(rule, record['at'])}" for rule in others)
+    return f"{first['rule']} ({figures.number(first['value'])}) wants {first['wants']}, but not every rule does: {stay}"
+
+
+def _heard(record: Record) -> list[Record]:
+    return [rule for rule in record["rules"] if not rule.get("observe")]
+
+
+def _calm(record: Record) -> str:
+    """What the rules read; where the record tells, also between what."""
+    read = [rule for rule in record["rules"] if rule["value"] is not None]
+    if not all(map(reading.compared, read)):
+        return _readings(record)
+    known = [f"{rule['rule']} {reading.words(rule, record['at'])}" for rule in read]
+    return f" ({', '.join(known)})" if known else ""
 
 
 def _kept(record: Record) -> str | None:
@@ -125,7 +173,7 @@ def _kept(record: Record) -> str | None:
 def _by_hand(record: Record, short: str = "it was set by hand") -> str:
     """`6 nodes set by hand by ann until 13:00 UTC: a sale`."""
     detail = record.get("details", {}).get(Reason.OVERRIDE)
-    return short if detail is None else _short_times(detail, record["at"]).rstrip(".")
+    return short if detail is None else figures.short_times(detail, record["at"]).rstrip(".")
 
 
 def _wish(record: Record) -> str:
@@ -136,17 +184,18 @@ def _wish(record: Record) -> str:
     name, wants = combined.get("because", ""), combined["desired"]
     rule = _rule(record, name)
     if rule is not None:
-        return f"{name} wants {wants}" if rule["value"] is None else f"{name} ({number(rule['value'])}) wants {wants}"
+        value = "" if rule["value"] is None else f" ({figures.number(rule['value'])})"
+        return f"{name}{value} wants {wants}"
     if name == Reason.OVERRIDE:
-        return _by_hand(record, f"{_nodes(wants)} were set by hand")
-    return f"{name} is {record['nodes'][name]}" if name in ("min", "max") else f"{_nodes(wants)} would be wanted"
+        return _by_hand(record, f"{figures.nodes(wants)} were set by hand")
+    return f"{name} is {record['nodes'][name]}" if name in ("min", "max") else f"{figures.nodes(wants)} would be wanted"
 
 
 def _stop(record: Record, reason: str) -> str:
     detail = record.get("details", {}).get(reason)
     if detail is None:
         return _say(_STOPS, reason, record)
-    words = _short_times(detail, record["at"]).rstrip(".")
+    words = figures.short_times(detail, record["at"]).rstrip(".")
     return f"cooldown {words}" if reason == Reason.COOLDOWN else words
 
 
@@ -154,7 +203,7 @@ def _say(words: dict[str, str], reason: str, record: Record) -> str:
     rule = _speaker(record)
     return words.get(reason, reason.replace("_", " ")).format(
         rule=rule["rule"] if rule else "the metric",
-        value=number(rule["value"]) if rule else "—",
+        value=figures.number(rule["value"]) if rule else "—",
         min=record["nodes"]["min"],
         max=record["nodes"]["max"],
     )
@@ -169,27 +218,38 @@ def _speaker(record: Record) -> Record | None:
 
 
 def _readings(record: Record) -> str:
-    known = [f"{rule['rule']} {number(rule['value'])}" for rule in record["rules"] if rule["value"] is not None]
+    known = [f"{rule['rule']} {figures.number(rule['value'])}" for rule in record["rules"] if rule["value"] is not None]
     return f" ({', '.join(known)})" if known else ""
 
 
 def _rule_row(record: Record, rule: Record) -> Row:
-    words = [str(rule["reason"]).replace("_", " ")]
+    words = [_read(record, rule)] if reading.compared(rule) else [str(rule["reason"]).replace("_", " ")]
     if rule["as_of"] is not None:
-        words.append(f"{number(rule['value'])} as of {_short_times(rule['as_of'], record['at'])}")
-    if rule["samples"] or rule["reason"] in (Reason.NO_DATA, Reason.STALE_DATA):  # a schedule looks at none
-        words.append(f"{rule['samples']} sample{'' if rule['samples'] == 1 else 's'}")
+        value = "" if reading.compared(rule) else f"{figures.number(rule['value'])} "
+        words.append(f"{value}as of {figures.short_time(rule['as_of'], record['at'])}")
+    if not reading.compared(rule) and (rule["samples"] or rule["reason"] in (Reason.NO_DATA, Reason.STALE_DATA)):
+        words.append(figures.counted(rule["samples"], "sample"))  # a schedule looks at none
     if rule.get("warming"):
-        words.append(f"{_nodes(rule['warming'])} warming up")
+        words.append(f"{figures.nodes(rule['warming'])} warming up")
     if rule.get("observe"):
         words.append("observed only, without a say")
     return Row("rule", rule["rule"], f"wants {rule['wants']}", ", ".join(words))
 
 
+def _read(record: Record, rule: Record) -> str:
+    """Beyond what it is, and for how long; of a rule that moves it without its name."""
+    if reading.waits(rule) or "progress" not in rule:
+        return reading.words(rule, record["at"])
+    return reading.moved(rule, record["at"]).removeprefix(f"{rule['rule']} ")
+
+
 def _stage_row(record: Record, stage: Record) -> Row:
-    because = stage.get("because", "")
-    words = because if _rule(record, because) else because.replace("_", " ")
-    return Row("stage", stage["stage"], str(stage["desired"]), words)
+    return Row("stage", stage["stage"], str(stage["desired"]), _because(record, stage))
+
+
+def _because(record: Record, stage: Record) -> str:
+    because = str(stage.get("because", ""))
+    return because if _rule(record, because) else because.replace("_", " ")
 
 
 def _stage(record: Record, name: str) -> Record | None:
@@ -202,20 +262,3 @@ def _rule(record: Record, name: str) -> Record | None:
 
 def _first(entries: list[Record], wanted: Callable[[Record], bool]) -> Record | None:
     return next((entry for entry in entries if wanted(entry)), None)
-
-
-def _nodes(count: int) -> str:
-    return f"{count} node" if count == 1 else f"{count} nodes"
-
-
-_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
-
-
-def _short_times(text: str, at: str) -> str:
-    """Instants of the record's own day as `10:17 UTC`, others with their date."""
-    return _INSTANT.sub(lambda found: _short(found.group(), at), text)
-
-
-def _short(instant: str, at: str) -> str:
-    moment = datetime.fromisoformat(instant).astimezone(UTC)
-    return moment.strftime("%H:%M UTC" if instant[:10] == at[:10] else "%Y-%m-%d %H:%M UTC")

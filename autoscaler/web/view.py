@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from autoscaler.core import sentence, standing_words
+from autoscaler.core import figures, sentence, standing_words
 from autoscaler.core.target import MAX_NODES_PER_INSTANCE
 
 Json = dict[str, Any]
@@ -168,7 +168,7 @@ def _load(rule: Json, decision: Json | None) -> Load:
     scale = _scale([*above, *below, *([value] if value is not None else [])], percent=rule["unit"] == "%")
     return Load(
         rule=rule["name"],
-        value=f"{sentence.number(value)}{unit if value is not None else ''}",
+        value=f"{figures.number(value)}{unit if value is not None else ''}",
         thresholds=_thresholds(limits),
         fill=_part(value or 0, scale),
         marks=tuple(_part(limit, scale) for limit in [*above, *below]),
@@ -178,8 +178,8 @@ def _load(rule: Json, decision: Json | None) -> Load:
 
 def _thresholds(limits: Json) -> str:
     words = [("out above", limits.get("above") or []), ("in below", limits.get("below") or [])]
-    said = [f"{name} {', '.join(map(sentence.number, values))}" for name, values in words if values]
-    return "; ".join([*said, *([f"target {sentence.number(limits['target'])}"] if "target" in limits else [])])
+    said = [f"{name} {', '.join(map(figures.number, values))}" for name, values in words if values]
+    return "; ".join([*said, *([f"target {figures.number(limits['target'])}"] if "target" in limits else [])])
 
 
 def _state(value: float | None, above: Sequence[float], below: Sequence[float]) -> str:

@@ -86,7 +86,7 @@ def test_a_failure_ends_in_1_and_says_what_was_decided_and_why(folder):
         "        + decision: hold   (got)",
         "        - rules[0].value: 60.5   (expected)",
         "        + rules[0].value: 60.0   (got)",
-        "        held at 2 nodes: no rule wants a change (cpu 60).",
+        "        held at 2 nodes: no rule wants a change (cpu 60 is not above 75).",
         "          rule   cpu: wants 2, within bounds, 60 as of 00:00 UTC, 1 sample",
         "          stage  combine: 2, within bounds",
         "          stage  stabilize: 2",
@@ -109,7 +109,7 @@ def test_the_results_as_json(folder):
         {"key": "rules[0].value", "expected": 60.5, "got": 60.0},
     ]
     assert (failure["at"], failure["line"], failure["record"]["decision"]) == ("0s", 9, "hold")
-    assert failure["why"] == "held at 2 nodes: no rule wants a change (cpu 60)."
+    assert failure["why"] == "held at 2 nodes: no rule wants a change (cpu 60 is not above 75)."
 
 
 def test_the_results_as_junit(folder):

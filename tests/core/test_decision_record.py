@@ -45,6 +45,8 @@ def test_the_record_of_a_scale_out():
                 "samples": 5,
                 "wants": 4,
                 "reason": "above_threshold",
+                "above": 75.0,
+                "progress": {"direction": "out", "have": 5, "needed": 5, "of": 5},
             }
         ],
         "stages": [

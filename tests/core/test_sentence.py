@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from autoscaler.core import sentence
+from autoscaler.core import figures, sentence
 from autoscaler.core.decision import VETO_ORDER, Reason
 
 
@@ -217,4 +217,4 @@ def test_the_row_of_a_rule_says_what_it_looked_at(rule, words):
     [(None, "—"), (0.0, "0"), (81.0, "81"), (81.2, "81.2"), (100.0, "100"), (66.666, "66.67"), (12345.5, "12,345.5")],
 )
 def test_a_value_is_written_for_people(value, expected):
-    assert sentence.number(value) == expected
+    assert figures.number(value) == expected

@@ -1,10 +1,11 @@
 """Target tracking: ⌈ready × value ÷ target⌉ nodes, where the value is far enough from the target."""
 
+import math
 from collections.abc import Sequence
 from decimal import ROUND_FLOOR, Context, Decimal
 
-from autoscaler.core.decision import Reason
-from autoscaler.core.policy import TargetTrackingRule
+from autoscaler.core.decision import Compared, Reason
+from autoscaler.core.policy import Direction, TargetTrackingRule
 from autoscaler.core.recommend import Recommendation, Say
 from autoscaler.core.rules import view as views
 from autoscaler.core.rules.view import View
@@ -22,7 +23,10 @@ def recommend(rule: TargetTrackingRule, view: View) -> Recommendation:
     samples = _looked_at(rule, view)
     wants, reason = view.ready, Reason.WITHIN_BOUNDS
     value = _mean(samples) if samples else view.samples[0].value
-    if samples and abs(value - rule.target) > rule.tolerance * rule.target:
+    compared, beyond = rule.band, abs(value - rule.target) > rule.tolerance * rule.target
+    if beyond:
+        compared = _progress(rule, view, Direction.OUT if value > rule.target else Direction.IN)
+    if samples and beyond:
         wants, reason = _proportional(rule, view.ready, value, half=views.any_half(samples))
     return Recommendation(
         rule=rule.name,
@@ -32,7 +36,15 @@ def recommend(rule: TargetTrackingRule, view: View) -> Recommendation:
         value=value,
         as_of=view.as_of,
         samples=max(1, len(samples)),
+        compared=compared,
     )
+
+
+def _progress(rule: TargetTrackingRule, view: View, direction: Direction) -> Compared:
+    """For the record: how many of the samples that it looks at are there, half ones left out where it would be in."""
+    due = 1 if rule.over is None else math.ceil(rule.over / view.period)
+    there, since = view.counted(due)
+    return rule.band._replace(progress=views.progress(direction, there, there, due, needed=None, since=since))
 
 
 def _looked_at(rule: TargetTrackingRule, view: View) -> tuple[Sample, ...]:

@@ -4,9 +4,10 @@ import math
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
-from autoscaler.core.decision import Reason
+from autoscaler.core.decision import Compared, Progress, Reason
 from autoscaler.core.policy import Direction, Size, Step, ThresholdRule
 from autoscaler.core.recommend import Recommendation, Say
+from autoscaler.core.rules import view as views
 from autoscaler.core.rules.view import View
 from autoscaler.core.sample import Sample
 
@@ -25,13 +26,59 @@ def recommend(rule: ThresholdRule, view: View) -> Recommendation:
         value=view.samples[0].value,
         as_of=view.as_of,
         samples=1,
+        compared=_compared(rule, view),
     )
+
+
+def _compared(rule: ThresholdRule, view: View) -> Compared:
+    """For the record: between which values it lies, or how near the step is that it is beyond."""
+    band, value = rule.band, view.samples[0].value
+    if band.above is not None and value > band.above:
+        steps = [step for step in rule.out if value > step.threshold]
+        return min([_progress(step, Direction.OUT, view) for step in steps], key=_lacking)
+    if band.below is not None and value < band.below:
+        steps = [step for step in rule.in_ if value < step.threshold]
+        return min((_progress(step, Direction.IN, view) for step in steps), key=_lacking)
+    return band
+
+
+def _lacking(compared: Compared) -> int:
+    progress = compared.progress
+    return 0 if progress is None else progress.needed - progress.have
+
+
+def _progress(step: Step, direction: Direction, view: View) -> Compared:
+    """How many of the samples that a step looks at are beyond its threshold."""
+    needed, due = step.datapoints or (None, _due(step, view))
+    there, since = view.counted(due)
+    limit, out = step.threshold, direction is Direction.OUT
+    beyond = [one for one in there if (one.value > limit if out else one.value < limit)]
+    return _named(step, views.progress(direction, beyond, there, due, needed=needed, since=since))
+
+
+def _held(step: Step, direction: Direction, samples: Sequence[Sample], view: View) -> Compared:
+    """The same of a step that holds on these samples: with `for`, or with neither, every one of them is beyond."""
+    if step.datapoints is not None:
+        return _progress(step, direction, view)
+    due, have = _due(step, view), len(samples)
+    return _named(step, Progress(direction, have, have, due, due - have))
+
+
+def _due(step: Step, view: View) -> int:
+    return 1 if step.for_ is None else math.ceil(step.for_ / view.period)
+
+
+def _named(step: Step, progress: Progress) -> Compared:
+    out = progress.direction is Direction.OUT
+    return Compared(step.threshold if out else None, None if out else step.threshold, progress=progress)
 
 
 def _found(
     rule: ThresholdRule, view: View, holding: Sequence[tuple[Step, Sequence[Sample]]], direction: Direction
 ) -> Recommendation:
-    largest = max(nodes_of(step.size, view.ready, direction) for step, _ in holding)
+    sizes = [nodes_of(step.size, view.ready, direction) for step, _ in holding]
+    largest = max(sizes)
+    step, samples = holding[sizes.index(largest)]
     out = direction is Direction.OUT
     return Recommendation(
         rule=rule.name,
@@ -42,6 +89,7 @@ def _found(
         as_of=view.as_of,
         samples=max(len(samples) for _, samples in holding),
         cooldowns=tuple(step.cooldown for step, _ in holding),
+        compared=_held(step, direction, samples, view),
     )
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from autoscaler.core import history
-from autoscaler.core.decision import Reason
+from autoscaler.core.decision import Progress, Reason
 from autoscaler.core.observation import Observation
-from autoscaler.core.policy import MetricRule, OnMissing, Rule
+from autoscaler.core.policy import Direction, MetricRule, OnMissing, Rule
 from autoscaler.core.recommend import Recommendation, Say
 from autoscaler.core.sample import Sample
 from autoscaler.core.target import Mode
@@ -48,6 +48,13 @@ class View:
         start = self.as_of - count * self.period
         found = self.samples[:count]  # one a period at most
         return found if found[-1].time > start else tuple(sample for sample in found if sample.time > start)
+
+    def counted(self, due: int) -> tuple[tuple[Sample, ...], datetime | None]:
+        """Those of the last `due` samples that are of the group as it is; and since when, where others were due too."""
+        oldest = self.samples[0].time - (due - 1) * self.period
+        if self.barrier is None or oldest >= self.barrier:
+            return self.due(due), None
+        return tuple(one for one in self.samples[:due] if one.time >= self.barrier), self.barrier
 
     def _too_early(self, time: datetime) -> bool:
         return self.barrier is not None and time < self.barrier
@@ -94,6 +101,22 @@ def marked(rule: Rule, recommendation: Recommendation, warming: int) -> Recommen
     if rule.mode is Mode.OBSERVE:
         return replace(recommendation, say=Say.NONE, observe=True, warming=warming)
     return replace(recommendation, warming=warming) if warming else recommendation
+
+
+def progress(
+    direction: Direction,
+    holding: Sequence[Sample],
+    there: Sequence[Sample],
+    due: int,
+    *,
+    needed: int | None = None,
+    since: datetime | None,
+) -> Progress:
+    """For the record: `needed` samples must hold, or all that are there and 80 % of those due; no half one for in."""
+    half = sum([one.half for one in holding]) if direction is Direction.IN else 0
+    missing = 0 if since is not None else due - len(there)
+    all_there = max(due - missing, -(-4 * due // 5))
+    return Progress(direction, len(holding) - half, all_there if needed is None else needed, due, missing, half, since)
 
 
 def any_half(samples: Sequence[Sample]) -> bool:
