@@ -87,7 +87,7 @@ def test_a_failure_ends_in_1_and_says_what_was_decided_and_why(folder):
         "        - rules[0].value: 60.5   (expected)",
         "        + rules[0].value: 60.0   (got)",
         "        held at 2 nodes: no rule wants a change (cpu 60 is not above 75).",
-        "          rule   cpu: wants 2, within bounds, 60 as of 00:00 UTC, 1 sample",
+        "          rule   cpu: wants 2, 60 is not above 75, as of 00:00 UTC",
         "          stage  combine: 2, within bounds",
         "          stage  stabilize: 2",
         "          stage  limits: 2",

@@ -270,7 +270,7 @@ def test_a_failure_shows_expected_and_got_and_the_record_in_words(played):
         "        - stages: []   (expected)",
         "        + stages: [{stage: combine, desired: 3, because: cpu}, {stage: stabilize, desired: 3}, {stage: limits, desired: 3}, {stage: bounds, desired: 3}, {stage: guards, desired: 3}]   (got)",
         "        scaling out from 2 to 3 nodes: cpu 80 above 75.",
-        "          rule   cpu: wants 3, above threshold, 80 as of 00:03 UTC, 1 sample",
+        "          rule   cpu: wants 3, 80 above 75, as of 00:03 UTC",
         "          stage  combine: 3, cpu",
         "          stage  stabilize: 3",
         "          stage  limits: 3",
