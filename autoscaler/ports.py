@@ -13,8 +13,9 @@ from typing import Any, Protocol, Self
 from autoscaler.core.by_hand import ByHand, Intervention
 from autoscaler.core.checks import DataNode, Job, Offer
 from autoscaler.core.decision import Decision
+from autoscaler.core.fleet import Use
 from autoscaler.core.operation import Operation
-from autoscaler.core.policy import CLOUD_EYE, Direction, Metric, Policy, Statistic
+from autoscaler.core.policy import CLOUD_EYE, Direction, Fleet, Metric, Policy, Statistic
 from autoscaler.core.target import InstanceKey, Scope, Snapshot, Target
 from autoscaler.errors import CloudError
 
@@ -296,6 +297,10 @@ class Monitor(Protocol):
 
     def decided(self, policy: Policy, decision: Decision, cooldowns: Mapping[Direction, timedelta]) -> None:
         """An evaluation ended in a record; `cooldowns`: what is left per direction, t."""
+        ...
+
+    def fleet(self, fleet: Fleet, use: Use) -> None:
+        """What all targets together have and have used was counted."""
         ...
 
     def failed(self, target: str, error: Exception) -> None:

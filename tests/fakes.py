@@ -12,8 +12,9 @@ from typing import Any
 from autoscaler.core.by_hand import ByHand, Intervention, Kind
 from autoscaler.core.checks import DataNode, Job, Offer
 from autoscaler.core.decision import Decision
+from autoscaler.core.fleet import Use
 from autoscaler.core.operation import Operation, State
-from autoscaler.core.policy import Direction, Policy
+from autoscaler.core.policy import Direction, Fleet, Policy
 from autoscaler.core.target import InstanceKey, Node, Scope, Snapshot, Target
 from autoscaler.errors import Ambiguous, CloudError, NotFound, StoreError
 from autoscaler.ports import Accepted, BeforeSend, MetricQuery, OperationOpenError, Points, SeenNode
@@ -493,6 +494,7 @@ class RecordingMonitor:
     failures: list[tuple[str, Exception]] = field(default_factory=list)
     operations: list[tuple[Operation, bool]] = field(default_factory=list)
     events: list[tuple[str, str, dict[str, object]]] = field(default_factory=list)
+    fleets: list[tuple[Fleet, Use]] = field(default_factory=list)
 
     def cycle(self, *, interval: timedelta, seconds: float, lateness: float, targets: int, errors: int) -> None:
         self.cycles.append(
@@ -507,6 +509,9 @@ class RecordingMonitor:
 
     def decided(self, policy: Policy, decision: Decision, cooldowns: Mapping[Direction, timedelta]) -> None:
         self.decisions.append(decision)
+
+    def fleet(self, fleet: Fleet, use: Use) -> None:
+        self.fleets.append((fleet, use))
 
     def failed(self, target: str, error: Exception) -> None:
         self.failures.append((target, error))

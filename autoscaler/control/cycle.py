@@ -13,12 +13,14 @@ from enum import Enum
 from autoscaler.clock import Clock
 from autoscaler.control import preflight
 from autoscaler.control.executor import Executor
+from autoscaler.control.fleet_watch import FleetWatch
 from autoscaler.control.memory import Memory
 from autoscaler.control.poller import Poll, Poller, Seen
 from autoscaler.core import engine, history, remembered
 from autoscaler.core.by_hand import ByHand
 from autoscaler.core.checks import Checks
 from autoscaler.core.decision import Decision, Reason, StageRecord, Verdict
+from autoscaler.core.fleet import Use
 from autoscaler.core.observation import Observation
 from autoscaler.core.operation import Operation
 from autoscaler.core.policy import Direction, Policy
@@ -70,8 +72,14 @@ class Cycle:
         self._poller = poller
         self._executor = executor
         self._ceiling = ceiling
+        self._fleet = FleetWatch(cloud=cloud, store=store, monitor=monitor)
+        self._last_word = asyncio.Lock()  # over all targets: from counting what the fleet has to the intent
         self._turns: defaultdict[InstanceKey, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.acting: set[asyncio.Task[None]] = set()
+
+    def targets(self, policies: Sequence[Policy]) -> None:
+        """These are all targets from now on, whichever of them a round is over."""
+        self._fleet.targets(policies)
 
     async def run_once(self, policies: Sequence[Policy]) -> int:
         """One round over these targets; how many errors it had. Calls that change something go on after it."""
@@ -81,10 +89,12 @@ class Cycle:
             for name, hand in by_hand.items():
                 self._monitor.by_hand(name, hand)
             poll = await self._poller.poll(policies, now)
+            self._fleet.saw(poll)
+            use = await self._fleet.look(now)
         except Exception as error:  # noqa: BLE001  # the round's end: nothing is known of any target, each is counted
             return self._all_failed([policy.name for policy in policies], error)
         self._tell_errors(policies, poll, now)
-        ended = await asyncio.gather(*(self._one(seen, by_hand[seen.policy.name], now) for seen in poll.seen))
+        ended = await asyncio.gather(*(self._one(seen, by_hand[seen.policy.name], use, now) for seen in poll.seen))
         failed = await self._record([one for one in ended if isinstance(one, Evaluated)])
         return len(poll.errors) + ended.count(_End.FAILED) + failed
 
@@ -98,32 +108,41 @@ class Cycle:
                 "warning", "a metric could not be read", target=name, metric=metric.name, error=str(reason)
             )
 
-    async def _one(self, seen: Seen, hand: ByHand, now: datetime) -> Evaluated | _End:
+    async def _one(self, seen: Seen, hand: ByHand, use: Use | None, now: datetime) -> Evaluated | _End:
         """One target from its decision to the commit of its intent. Errors end here, counted."""
         try:
             self._monitor.observed(seen.policy, seen.snapshot, now)
             observation = await self._poller.observe(seen, now, self._ceiling, hand)
+            observation = replace(observation, fleet=self._as_seen_by(seen.policy, use, now))
             first = Evaluated(seen, observation, engine.decide(seen.policy, observation))
             if not _would_move(first.decision):
                 return first
-            async with self._turns[
-                seen.instance
-            ]:  # what is read before acting is newer than the instance's last intent
-                checked = await self._check(first)
-                return await self._commit(checked) if checked.moves else checked
+            async with self._turns[seen.instance]:  # what is read is newer than the instance's last intent
+                return await self._act(first)
         except Exception as error:  # noqa: BLE001  # one target's end: whatever it was, the others go on
             self._failed(seen.policy.name, error)
             return _End.FAILED
 
-    async def _check(self, first: Evaluated) -> Evaluated:
-        """Decide once more, with everything that is read before acting: that is the one record.
+    async def _act(self, first: Evaluated) -> Evaluated | _End:
+        """Read what is read before acting, decide once more, and commit.
 
-        What operators did meanwhile counts. An override may turn the direction: then what that needs is read first.
+        An override may have turned the direction meanwhile: then what that needs is read first.
         """
-        policy, now = first.seen.policy, first.observation.now
-        direction = _direction(first.decision)
-        checks = await preflight.read(self._cloud, policy, direction, now)
+        policy, direction = first.seen.policy, _direction(first.decision)
+        checks = await preflight.read(self._cloud, policy, direction, first.observation.now)
         self._tell_blind(policy.name, direction, checks)
+        async with self._last_word:  # nothing in here waits for a network, so whoever holds it is soon done
+            second = await self._decide_again(first, checks)
+            if not _would_move(second.decision) or _direction(second.decision) is direction:
+                return await self._commit(second) if second.moves else second
+        return await self._act(second)
+
+    def _as_seen_by(self, policy: Policy, use: Use | None, now: datetime) -> Use | None:
+        return None if use is None else use.with_shadows(self._memory.of(policy.name).shadows, now)
+
+    async def _decide_again(self, first: Evaluated, checks: Checks) -> Evaluated:
+        """With all that was read before acting, what operators did and what others began meanwhile: the one record."""
+        policy, now = first.seen.policy, first.observation.now
         operations = await self._poller.operations(first.seen.instance, policy, now)
         shadows = self._memory.of(policy.name).shadows
         hand = (await self._poller.by_hand([policy], now))[policy.name]
@@ -134,10 +153,9 @@ class Cycle:
             pauses=hand.pauses,
             overrides=hand.overrides,
             breaker_reset=hand.breaker_reset,
+            fleet=self._as_seen_by(policy, await self._fleet.use(now), now),
         )
-        second = Evaluated(first.seen, observation, engine.decide(policy, observation))
-        turned = _would_move(second.decision) and _direction(second.decision) is not direction
-        return await self._check(second) if turned else second
+        return Evaluated(first.seen, observation, engine.decide(policy, observation))
 
     def _tell_blind(self, name: str, direction: Direction, checks: Checks) -> None:
         """Once, until it is known again: where the CPU of a data node is not known, its guard cannot veto."""

@@ -98,6 +98,7 @@ class Scheduler:
 
     def start(self, policies: Sequence[Policy]) -> None:
         """Begin: each beat's first run is now."""
+        self._cycle.targets(policies)
         self._add("heartbeat", HEARTBEAT_SECONDS, self._heartbeat)
         self._add("reconcile", max(0.2, real_seconds(self._clock, RECONCILE_EVERY)), self._reconciler.run_once)
         self._add("prune", 3600.0, self._prune)

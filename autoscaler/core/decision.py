@@ -44,6 +44,8 @@ class Reason(StrEnum):
     NO_SCALE_IN = "no_scale_in"  # veto: the cloud does not scale in prepaid instances
     PAYMENT_REQUIRED = "payment_required"  # veto: prepaid without auto_pay: an order would wait for somebody to pay
     BLACKOUT = "blackout"  # veto: the policy wants no change in this direction at this time
+    FLEET_LIMIT = "fleet_limit"  # veto: all targets together have, or have lately added, as many nodes as they may
+    BUDGET = "budget"  # veto: all targets together have used the node-hours of 24 h
     DATA_NODE_BOTTLENECK = "data_node_bottleneck"  # veto: an associated RDS is at its limit: more DDM nodes cannot help
     DATA_NODE_BUSY = "data_node_busy"  # veto: an associated RDS is not available
     SOLD_OUT = "sold_out"  # veto: the flavor is sold out
@@ -61,6 +63,8 @@ VETO_ORDER = (
     Reason.NO_SCALE_IN,
     Reason.PAYMENT_REQUIRED,
     Reason.BLACKOUT,
+    Reason.FLEET_LIMIT,
+    Reason.BUDGET,
     Reason.DATA_NODE_BOTTLENECK,
     Reason.DATA_NODE_BUSY,
     Reason.SOLD_OUT,

@@ -3,7 +3,7 @@
 rules ──> combine ──> stabilize ──> limits ──> bounds ──> guards ──> Decision
 """
 
-from autoscaler.core import guard, recommend, stages
+from autoscaler.core import fleet, guard, recommend, stages
 from autoscaler.core.decision import Decision, NodeCounts, Reason, StageRecord, Verdict, rfc3339
 from autoscaler.core.guard import Case
 from autoscaler.core.observation import Observation, Override
@@ -122,7 +122,7 @@ def _guarded(
             StageRecord("guards", end, next(iter(vetoes), Reason.WITHIN_BOUNDS).value if vetoes else ""),
         ),
         vetoes=tuple(vetoes),
-        details=_override_details(policy, observation.override) | _details(flow, vetoes),
+        details=_standing_details(policy, observation) | _details(flow, vetoes),
         wanted_reason=flow.reason if vetoes or flow.stopped else None,
         mode=observation.mode.value,
         rules_desired=flow.rules_desired,
@@ -135,6 +135,13 @@ def _details(flow: Flow, vetoes: dict[Reason, str]) -> dict[str, str]:
         sentence = f"no more than {flow.capped.nodes} may be had while {flow.capped.rule} is open"
         return {Reason.AT_MAX.value: sentence}
     return {reason.value: sentence for reason, sentence in vetoes.items()}
+
+
+def _standing_details(policy: Policy, observation: Observation) -> dict[str, str]:
+    """What is told in every record while it lasts, whatever is decided."""
+    warning = fleet.budget_warning(policy.fleet, observation.fleet)
+    budget = {} if warning is None else {Reason.BUDGET.value: warning}
+    return _override_details(policy, observation.override) | budget
 
 
 def _override_details(policy: Policy, override: Override | None) -> dict[str, str]:

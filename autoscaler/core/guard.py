@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from autoscaler.core import history, window
+from autoscaler.core import fleet, history, window
 from autoscaler.core.checks import MAX_SKEW
 from autoscaler.core.decision import Reason, rfc3339
 from autoscaler.core.observation import Observation
@@ -139,6 +139,20 @@ def blackout(case: Case) -> str | None:
     return None if last is None else f"blackout until {rfc3339(last)}"
 
 
+def fleet_limit(case: Case) -> str | None:
+    """All targets together have as many nodes as they may, or have added as many as they may within an hour."""
+    if case.direction is not Direction.OUT:
+        return None
+    return fleet.limit_reached(case.policy.fleet, case.observation.fleet)
+
+
+def budget(case: Case) -> str | None:
+    """All targets together have used up their node-hours; below min the group grows all the same."""
+    if case.direction is not Direction.OUT or case.below_min:
+        return None
+    return fleet.budget_used_up(case.policy.fleet, case.observation.fleet)
+
+
 def data_node_bottleneck(case: Case) -> str | None:
     """Where an RDS behind the group is at its limit, more DDM nodes only put more load on it."""
     checks, limit = case.observation.checks, case.policy.data_node_max_cpu
@@ -191,6 +205,8 @@ GUARDS: dict[Reason, Guard] = {
     Reason.NO_SCALE_IN: no_scale_in,
     Reason.PAYMENT_REQUIRED: payment_required,
     Reason.BLACKOUT: blackout,
+    Reason.FLEET_LIMIT: fleet_limit,
+    Reason.BUDGET: budget,
     Reason.DATA_NODE_BOTTLENECK: data_node_bottleneck,
     Reason.DATA_NODE_BUSY: data_node_busy,
     Reason.SOLD_OUT: sold_out,

@@ -99,9 +99,12 @@ def _end(op: Operation) -> datetime:
     return op.ended_at if op.ended_at is not None else op.committed_at
 
 
-def of_last_day(operations: Iterable[Operation], now: datetime) -> tuple[Operation, ...]:
-    """Our operations that count for daily limits: open ones, and those of the last 24 h that moved nodes."""
-    return tuple(op for op in operations if not op.foreign and _used(op) and (op.open or _end(op) > now - DAY))
+def of_last(operations: Iterable[Operation], now: datetime, span: timedelta = DAY) -> tuple[Operation, ...]:
+    """Our operations that count for limits: open ones, and those that moved nodes and ended in the last 24 h (or span).
+
+    What ended exactly that long ago counts no more.
+    """
+    return tuple(op for op in operations if not op.foreign and _used(op) and (op.open or _end(op) > now - span))
 
 
 def _used(op: Operation) -> bool:

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from autoscaler.core import history
 from autoscaler.core.checks import Checks
+from autoscaler.core.fleet import Use
 from autoscaler.core.operation import Operation
 from autoscaler.core.policy import Metric
 from autoscaler.core.sample import Sample
@@ -67,6 +68,7 @@ class Observation:
     pauses: tuple[Pause, ...] = ()  # of this target and of all; only those active now matter
     overrides: tuple[Override, ...] = ()  # of this target; of those active now the one that began last counts
     breaker_reset: datetime | None = None  # failures up to then no longer count: somebody closed the breaker
+    fleet: Use | None = None  # what all targets together have and have used; None where no policy limits that
     checks: Checks | None = None  # read only when something would move
 
     @cached_property

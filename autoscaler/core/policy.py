@@ -186,6 +186,31 @@ class Breaker:
 
 
 @dataclass(frozen=True)
+class FleetLimits:
+    """How many nodes all targets together may have, and add within an hour; None is no limit."""
+
+    nodes: int | None = None
+    added_per_hour: int | None = None
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How many node-hours all targets together may use within 24 hours."""
+
+    node_hours_per_day: int
+    warn_at: Decimal | None = None  # a share of them: 0.8 is 80 %; None: no warning
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """What holds for all targets together; it concerns adding nodes only."""
+
+    limits: FleetLimits = FleetLimits()
+    budget: Budget | None = None
+    place: str = ""  # FILE:LINE, for messages
+
+
+@dataclass(frozen=True)
 class Policy:
     """Everything that decides how one target is scaled."""
 
@@ -204,6 +229,7 @@ class Policy:
     data_node_max_cpu: Decimal | None = None  # guards.data_nodes.max_cpu, percent; None: not asked
     blackouts: tuple[Blackout, ...] = ()
     breaker: Breaker = Breaker()
+    fleet: Fleet | None = None  # the one that the target is part of: the same in every policy
     place: str = ""  # FILE:LINE of the target, for messages
 
     @property

@@ -50,6 +50,8 @@ _STOPS: dict[str, str] = {
     Reason.NO_SCALE_IN: "the cloud does not scale in prepaid instances",
     Reason.PAYMENT_REQUIRED: "an order of a prepaid instance would wait for somebody to pay it",
     Reason.BLACKOUT: "a blackout is on",
+    Reason.FLEET_LIMIT: "all targets together have, or have lately added, as many nodes as they may",
+    Reason.BUDGET: "all targets together have used their node-hours of the last 24 hours",
     Reason.DATA_NODE_BOTTLENECK: "a data node is at its limit: more DDM nodes cannot help",
     Reason.DATA_NODE_BUSY: "a data node is not available",
     Reason.SOLD_OUT: "the flavor is sold out",
@@ -90,6 +92,7 @@ def rows(record: Record) -> tuple[Row, ...]:
         *(_rule_row(record, rule) for rule in record["rules"]),
         *(_stage_row(record, stage) for stage in record["stages"]),
         *(Row("veto", veto, "hold", _stop(record, veto)) for veto in record["vetoes"]),
+        *_budget_row(record),
     )
 
 
@@ -101,6 +104,12 @@ def path(record: Record) -> str:
         words.append(f"{stage['stage']} {stage['desired']}" + (f" ({because})" if because else ""))
         before = stage["desired"]
     return " → ".join(words)
+
+
+def _budget_row(record: Record) -> tuple[Row, ...]:
+    """A warning, where the budget is told of and vetoes nothing."""
+    warned = Reason.BUDGET in record.get("details", {}) and Reason.BUDGET not in record["vetoes"]
+    return (Row("warning", Reason.BUDGET.value, "scarce", _stop(record, Reason.BUDGET)),) if warned else ()
 
 
 def _why(record: Record) -> str:

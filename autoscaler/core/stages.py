@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from autoscaler.core import history
+from autoscaler.core import fleet, history
 from autoscaler.core.decision import Reason, StageRecord
 from autoscaler.core.observation import Observation, Wish
-from autoscaler.core.operation import Operation
 from autoscaler.core.policy import Direction, Limits, Policy, Size
 from autoscaler.core.recommend import Limit
 from autoscaler.core.rules import schedule
@@ -68,19 +67,25 @@ def floored(flow: Flow, floor: Limit | None, cooldown: timedelta) -> Flow:
 
 
 def limited(flow: Flow, policy: Policy, observation: Observation) -> Flow:
-    """No more nodes at once, or in 24 hours, than the policy's limits allow."""
-    if flow.direction is None or flow.forced:
+    """No more nodes at once, or in 24 hours, than the policy's limits allow, nor than the fleet's leave."""
+    if flow.direction is None:
         return flow.after("limits", flow.desired)
-    ready = observation.snapshot.ready
-    day = history.of_last_day(observation.of_group, observation.now)
     asked = abs(flow.desired - flow.current)
-    allowed = _allowed(asked, policy.limits, flow.direction, ready, day)
-    sign = 1 if flow.direction is Direction.OUT else -1
-    because = "" if allowed == asked else "limits"
-    return flow.after("limits", flow.current + sign * allowed, stop=Reason.DAILY_LIMIT, because=because)
+    allowed = asked if flow.forced else _allowed(asked, policy.limits, flow.direction, observation)
+    if flow.direction is Direction.IN:
+        return _cut(flow, asked, -allowed, "limits")
+    below_min = flow.reason is Reason.BELOW_MIN
+    left = fleet.shortened(allowed, policy.fleet, observation.fleet, past_budget=below_min)
+    return _cut(flow, asked, left, "limits" if left == allowed else "fleet")
 
 
-def _allowed(asked: int, limits: Limits, direction: Direction, ready: int, day: Sequence[Operation]) -> int:
+def _cut(flow: Flow, asked: int, change: int, because: str) -> Flow:
+    cut = abs(change) != asked
+    return flow.after("limits", flow.current + change, stop=Reason.DAILY_LIMIT, because=because if cut else "")
+
+
+def _allowed(asked: int, limits: Limits, direction: Direction, observation: Observation) -> int:
+    ready, day = observation.snapshot.ready, history.of_last(observation.of_group, observation.now)
     outs = [op for op in day if op.direction is Direction.OUT]
     at_once = limits.add if direction is Direction.OUT else limits.remove
     allowed = asked if at_once is None else min(asked, nodes_of(at_once, ready, direction))

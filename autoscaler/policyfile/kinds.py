@@ -68,6 +68,13 @@ def _percent_of_cpu(value: object) -> Decimal:
     return number
 
 
+def _share(value: object) -> Decimal:
+    share = quantities.percent(value)
+    if not 0 < share <= _HUNDRED:
+        raise ValueError(f"{value} is not allowed; it must be above 0% and at most 100%")
+    return share / 100
+
+
 def _datapoints(value: object) -> tuple[int, int]:
     parts = value.split("/") if isinstance(value, str) else []
     if len(parts) != 2 or not all(part.isascii() and part.isdigit() and len(part) <= 4 for part in parts):  # noqa: PLR2004 - M and N
@@ -94,6 +101,9 @@ SizeToAdd = Annotated[Size, PlainValidator(_size), WithJsonSchema({"anyOf": [_WH
 SizeToRemove = Annotated[Size, PlainValidator(_part), WithJsonSchema({"anyOf": [_WHOLE_SCHEMA, _PERCENT_SCHEMA]})]
 Ratio = Annotated[
     Decimal, PlainValidator(_ratio), PlainSerializer(quantities.write_ratio), WithJsonSchema(_PERCENT_SCHEMA)
+]
+Share = Annotated[
+    Decimal, PlainValidator(_share), PlainSerializer(quantities.write_ratio), WithJsonSchema(_PERCENT_SCHEMA)
 ]
 PercentOfCpu = Annotated[
     Decimal,

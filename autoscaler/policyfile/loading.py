@@ -1,12 +1,13 @@
 """Policy files into policies: all files at once, all errors at once."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from autoscaler import errors
 from autoscaler.core.policy import Policy
-from autoscaler.policyfile import checks, convert, draft
+from autoscaler.policyfile import checks, convert, draft, fleet
 from autoscaler.policyfile.checks import CloudKind
 from autoscaler.policyfile.draft import Draft
 from autoscaler.policyfile.model import PolicyFileKeys
@@ -67,9 +68,11 @@ def build(
     for one in everything:
         found += checks.problems(one, cloud, sources)
     found += _told_twice(everything)
+    found += fleet.told_twice(trees)
     if found:
         raise errors.BadConfig(_in_order(found))
-    return tuple(convert.policy(one) for one in everything)
+    whole = fleet.of(trees)
+    return tuple(replace(convert.policy(one), fleet=whole) for one in everything)
 
 
 def _in_order(problems: Iterable[errors.Problem]) -> list[errors.Problem]:

@@ -22,6 +22,9 @@ _COOLDOWN = Cooldown()
 _NOT_YET = "not in this version of the autoscaler; take it out"
 
 
+_ONE_FLEET = "holds for all targets together; write it at the top of one policy file"
+
+
 class RuleMode(StrEnum):
     """Whether a rule has a say."""
 
@@ -304,7 +307,7 @@ class DefaultKeys(shape.Keys):
     refused: ClassVar[Mapping[str, str]] = {
         "instance_id": "belongs to one target; write it there",
         "group_id": "belongs to one target; write it there",
-        "fleet": f"fleet limits and budgets are {_NOT_YET}",
+        "fleet": _ONE_FLEET,
     }
 
     mode: Mode = Field(
@@ -360,7 +363,7 @@ class DefaultKeys(shape.Keys):
 class TargetKeys(DefaultKeys):
     """One node group of one DDM instance."""
 
-    refused: ClassVar[Mapping[str, str]] = {"fleet": f"fleet limits and budgets are {_NOT_YET}"}
+    refused: ClassVar[Mapping[str, str]] = {"fleet": _ONE_FLEET}
 
     instance_id: kinds.Identifier = Field(description="id of the DDM instance (ends in in09)")
     group_id: kinds.Identifier | None = Field(
@@ -373,10 +376,38 @@ TargetName = Annotated[
 ]
 
 
+class FleetLimitKeys(shape.Keys):
+    """How much all targets together may grow."""
+
+    nodes: kinds.Whole | None = Field(None, description="most nodes that all targets together may have")
+    added_per_hour: kinds.Whole | None = Field(
+        None, description="most nodes that all targets together may add within an hour"
+    )
+
+
+class BudgetKeys(shape.Keys):
+    """How much all targets together may use."""
+
+    node_hours_per_day: kinds.Whole = Field(
+        description="most node-hours that all targets together may use within 24 hours before nothing more is added"
+    )
+    warn_at: kinds.Share | None = Field(
+        None, description="a share of node_hours_per_day, such as 80%, from which on log and records warn"
+    )
+
+
+class FleetKeys(shape.Keys):
+    """What holds for all targets together."""
+
+    limits: FleetLimitKeys = Field(
+        default_factory=FleetLimitKeys, description="how many nodes all targets may have, and add"
+    )
+    budget: BudgetKeys | None = Field(None, description="how many node-hours all targets may use")
+
+
 class PolicyFileKeys(shape.Keys):
     """A policy file of the DDM autoscaler."""
 
-    refused: ClassVar[Mapping[str, str]] = {"fleet": f"fleet limits and budgets are {_NOT_YET}"}
     refused_types: ClassVar[Mapping[str, str]] = {
         "forecast": f"forecast rules are {_NOT_YET}; allowed: threshold, target_tracking, schedule",
     }
@@ -386,3 +417,6 @@ class PolicyFileKeys(shape.Keys):
         description="what the targets of this file have in common: mappings merge, lists are replaced",
     )
     targets: dict[TargetName, TargetKeys] = Field(description="the node groups to keep the right size, by name")
+    fleet: FleetKeys = Field(
+        default_factory=FleetKeys, description="what holds for all targets of all files together; in one file only"
+    )

@@ -6,12 +6,12 @@ Nothing here reads a clock: the case's start and interval are all the time that 
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from autoscaler.core import engine, remembered, sample
+from autoscaler.core import engine, fleet, remembered, sample
 from autoscaler.core.checks import Checks, DataNode
 from autoscaler.core.decision import Decision, Reason, Verdict
 from autoscaler.core.observation import Observation
@@ -101,20 +101,26 @@ def _placed(values: series.Values, case: Case) -> dict[datetime, Decimal]:
 
 def _observed(case: Case, group: "_Group", recordings: Mapping[Metric, _Recording], now: datetime) -> Observation:
     snapshot = group.snapshot(case, now)
-    memory = group.memory
+    memory, operations = group.memory, (*group.operations, *group.running)
     return Observation(
         now=now,
         snapshot=snapshot,
         mode=case.mode,
         first_evaluated_at=case.start,
         samples={metric: recording.seen_at(now) for metric, recording in recordings.items()},
-        operations=(*group.operations, *group.running, *memory.shadows),
+        operations=(*operations, *memory.shadows),
         wishes=memory.wishes,
         fresh_at=memory.fresh_at,
         pauses=case.pauses,
         overrides=case.overrides,
+        fleet=_fleet(case, snapshot, operations).with_shadows(memory.shadows, now) if case.policy.fleet else None,
         checks=Checks(snapshot=snapshot, jobs=(), data_nodes=(_data_node(case),)),
     )
+
+
+def _fleet(case: Case, snapshot: Snapshot, operations: Sequence[Operation]) -> fleet.Use:
+    """A case knows only its own target, so that is all of its fleet."""
+    return fleet.used([fleet.Group(case.instance, snapshot)], operations, snapshot.taken_at)
 
 
 def _data_node(case: Case) -> DataNode:
@@ -178,7 +184,9 @@ class _Group:
         return replace(self, memory=self.memory.shadowed(shadow))
 
     def sent(self, decision: Decision, case: Case) -> "_Group":
-        planned, now = _intent(decision, case, len(self.operations)), decision.at
+        now = decision.at
+        there = self.snapshot(case, now).node_ids
+        planned = replace(_intent(decision, case, len(self.operations)), node_ids=there)
         outcome = case.carry_out.outcome
         if outcome is Outcome.REJECTED:
             return replace(self, operations=(*self.operations, planned.step(State.REJECTED, at=now)))

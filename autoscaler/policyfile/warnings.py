@@ -1,6 +1,6 @@
 """What is allowed in a policy and yet perhaps not meant."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -15,9 +15,25 @@ LONG_COOLDOWN = timedelta(hours=24)
 
 def warnings(policies: Iterable[Policy], now: datetime) -> tuple[str, ...]:
     """One sentence for each thing that looks odd, with its place; schedules are looked at from `now` on."""
-    return tuple(
-        f"{policy.place}: targets.{policy.name}{key}: {what}" for policy in policies for key, what in _all(policy, now)
-    )
+    everything = tuple(policies)
+    of_targets = (f"{one.place}: targets.{one.name}{key}: {what}" for one in everything for key, what in _all(one, now))
+    return (*of_targets, *_fleet(everything))
+
+
+def _fleet(policies: Sequence[Policy]) -> Iterator[str]:
+    """What the fleet cannot have: the targets that are on need more at the least."""
+    fleet = policies[0].fleet if policies else None
+    if fleet is None:
+        return
+    least = sum(policy.bounds.min for policy in policies if policy.mode is not Mode.OFF)
+    nodes, budget = fleet.limits.nodes, fleet.budget
+    if nodes is not None and nodes < least:
+        yield f"{fleet.place}: fleet.limits.nodes {nodes} is below the {least} of all min: not all can have theirs"
+    if budget is not None and budget.node_hours_per_day < 24 * least:
+        yield (
+            f"{fleet.place}: fleet.budget.node_hours_per_day {budget.node_hours_per_day} is below the {24 * least} "
+            f"node-hours of all min ({least} nodes), so it lets nothing be added but up to min"
+        )
 
 
 def _all(policy: Policy, now: datetime) -> Iterator[tuple[str, str]]:

@@ -155,7 +155,7 @@ class ConfigKeys(BaseSettings, shape.Keys):
 
     refused: ClassVar[Mapping[str, str]] = {
         "webhooks": f"webhooks are {_NOT_YET}",
-        "fleet": f"fleet limits and budgets are {_NOT_YET}",
+        "fleet": "belongs to a policy file, at its top",
         "targets": "belongs to a policy file; name that file in policy_files",
         "defaults": "belongs to a policy file; name that file in policy_files",
     }

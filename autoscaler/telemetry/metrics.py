@@ -19,8 +19,9 @@ from autoscaler import __version__
 from autoscaler.clock import Clock
 from autoscaler.core.by_hand import ByHand
 from autoscaler.core.decision import Decision
+from autoscaler.core.fleet import HOUR, Use
 from autoscaler.core.operation import Operation, State
-from autoscaler.core.policy import Direction, Policy
+from autoscaler.core.policy import Direction, Fleet, Policy
 from autoscaler.core.target import Mode, Snapshot
 from autoscaler.telemetry import error_name
 from autoscaler.telemetry.steps import Steps
@@ -54,12 +55,14 @@ class Metrics:
         self._ceiling = ceiling
         self._born = clock.now()
         self._targets: dict[str, _Target] = {}
+        self._fleet = _FleetCollector()
         self._steps = Steps()
         self._pages: dict[str, bytes] = {}
         self._registry = CollectorRegistry()
         self._build_instruments()
         ProcessCollector(registry=self._registry)
         self._registry.register(_TargetCollector(self._targets, clock))
+        self._registry.register(self._fleet)
         self.leads(leader)
 
     def _build_instruments(self) -> None:
@@ -117,6 +120,8 @@ class Metrics:
         """These are the targets from now on; a target that is off keeps only its mode and bounds."""
         for name in self._targets.keys() - {policy.name for policy in policies}:
             del self._targets[name]
+        if all(policy.fleet is None for policy in policies):
+            self._fleet.latest = {}
         for told in policies:
             capped = self._ceiling is Mode.OBSERVE and told.mode is not Mode.OFF
             policy = replace(told, mode=Mode.OBSERVE) if capped else told
@@ -145,6 +150,10 @@ class Metrics:
             target.decision = decision
             target.cooldowns = dict(cooldowns)
             target.decisions[decision.decision, decision.reason] += 1
+
+    def fleet(self, fleet: Fleet, use: Use) -> None:
+        """What all targets together have and have used, and what they may."""
+        self._fleet.latest = _fleet_values(fleet, use)
 
     def failed(self, target: str, error: Exception) -> None:
         if known := self._targets.get(target):
@@ -285,6 +294,42 @@ class _TargetCollector(Collector):
                 for label_values, value in values(target, now):
                     family.add_metric([target_name, *label_values], value)
             yield family
+
+
+class _FleetCollector(Collector):
+    """What is known of all targets together; a number that is not known, or a limit that is not set, has no series."""
+
+    def __init__(self) -> None:
+        self.latest: Mapping[str, float] = {}
+
+    def collect(self) -> Iterator[Metric]:
+        latest = self.latest
+        for name, words in _FLEET_FAMILIES.items():
+            if name in latest:
+                yield GaugeMetricFamily(f"autoscaler_{name}", words, value=latest[name])
+
+
+_FLEET_FAMILIES = {
+    "fleet_nodes": "Nodes of all targets' groups, and those that are still to come.",
+    "fleet_nodes_limit": "Most nodes that all targets together may have.",
+    "fleet_added_nodes": "Nodes that all targets together have added within the last hour.",
+    "fleet_added_nodes_limit": "Most nodes that all targets together may add within an hour.",
+    "fleet_node_seconds": "Seconds that nodes of all targets together were there within the last 24 hours.",
+    "fleet_node_seconds_budget": "The budget of such seconds within 24 hours.",
+}
+
+
+def _fleet_values(fleet: Fleet, use: Use) -> Mapping[str, float]:
+    limits, budget = fleet.limits, fleet.budget
+    values: dict[str, float | None] = {
+        "fleet_nodes_limit": limits.nodes,
+        "fleet_added_nodes_limit": limits.added_per_hour,
+        "fleet_node_seconds_budget": None if budget is None else (budget.node_hours_per_day * HOUR).total_seconds(),
+    }
+    if not use.unknown:  # without a target's share a sum says nothing
+        values |= {"fleet_nodes": use.nodes, "fleet_added_nodes": use.added}
+        values["fleet_node_seconds"] = use.node_time.total_seconds()
+    return {name: value for name, value in values.items() if value is not None}
 
 
 _Series = Iterator[tuple[tuple[str, ...], float]]

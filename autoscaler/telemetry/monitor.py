@@ -8,8 +8,9 @@ from typing import Any
 from autoscaler.core import sentence
 from autoscaler.core.by_hand import ByHand
 from autoscaler.core.decision import Decision, Verdict, rfc3339
+from autoscaler.core.fleet import Use
 from autoscaler.core.operation import Operation, State
-from autoscaler.core.policy import Direction, Policy
+from autoscaler.core.policy import Direction, Fleet, Policy
 from autoscaler.core.target import Snapshot
 from autoscaler.errors import AutoscalerError
 from autoscaler.telemetry import error_name, logs
@@ -57,6 +58,9 @@ class Telemetry:
         news = self._is_news(decision.target, f"{decision.decision} {decision.reason}")
         if news or decision.decision is not Verdict.HOLD:
             logs.write("info", sentence.sentence(decision.as_json()), _decision_fields(decision))
+
+    def fleet(self, fleet: Fleet, use: Use) -> None:
+        self.metrics.fleet(fleet, use)
 
     def failed(self, target: str, error: Exception) -> None:
         self.metrics.failed(target, error)

@@ -110,7 +110,7 @@ BREAKS: dict[str, tuple[Break, Callable[..., Awaitable[None]], dict[str, Any]]] 
         {},
     ),
     "i10-what-would-move-moves": (
-        Break(cycle, "if checked.moves else checked", "if _would_move(checked.decision) else checked"),
+        Break(cycle, "if second.moves else second", "if _would_move(second.decision) else second"),
         test_cycle.test_i10_observe_sends_nothing_whatever_happens,
         OBSERVED,
     ),

@@ -95,6 +95,34 @@ def never_past_32(world: World) -> None:
         assert seen.checks is None or seen.checks.snapshot.instance_nodes + change <= MAX_NODES_PER_INSTANCE
 
 
+def never_past_the_fleet(world: World) -> None:
+    """I4: no scale-out past what is left of the fleet's nodes and of the hour, nor (but to min) past the budget."""
+    decision, fleet, use = decide(world), world.policy.fleet, world.seen.fleet
+    if decision.change <= 0 or fleet is None:
+        return
+    limits, budget = fleet.limits, fleet.budget
+    limited = limits.nodes is not None or limits.added_per_hour is not None
+    known = use is not None and not use.unknown
+    assert known or not limited
+    if limits.nodes is not None and use is not None:
+        assert use.nodes + decision.change <= limits.nodes
+    if limits.added_per_hour is not None and use is not None:
+        assert use.added + decision.change <= limits.added_per_hour
+    if budget is not None and decision.reason is not Reason.BELOW_MIN:
+        assert known
+        assert use is not None
+        assert use.node_time + decision.change * timedelta(hours=1) <= budget.node_hours_per_day * timedelta(hours=1)
+
+
+def the_fleet_only_takes_away(world: World) -> None:
+    """With a fleet no decision goes further out than without one, and a scale-in is the same."""
+    alone, together = decide(world.with_policy(fleet=None)), decide(world)
+    assert together.change <= max(alone.change, 0)
+    assert together.change >= 0 or together.change == alone.change
+    assert alone.change >= 0 or alone.change == together.change
+    assert together.desired <= alone.desired
+
+
 def never_below_min(world: World) -> None:
     """I4: no scale-in below the policy's min, nor below max only because there are too many."""
     decision = decide(world)

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from autoscaler.core import engine, guard, operation, sample, stages
+from autoscaler.core import engine, fleet, guard, operation, sample, stages
 from autoscaler.core.rules import threshold, view
 from tests.core import invariants
 from tests.core.witnesses import WITNESSES
@@ -57,6 +57,18 @@ BREAKS = {
             "observation.snapshot.instance_nodes",
         ),
         invariants.never_past_32,
+    ),
+    "i4-the-fleet-is-not-asked": (
+        Break(fleet, "if fleet is None or room(fleet.limits, known) != 0:", "if True:"),
+        invariants.never_past_the_fleet,
+    ),
+    "i4-the-fleet-shortens-nothing": (
+        Break(fleet, "left for left in lefts if left", "left for left in () if left"),
+        invariants.never_past_the_fleet,
+    ),
+    "i4-the-budget-is-not-asked": (
+        Break(fleet, "or affordable(fleet.budget, known) > 0", "or True"),
+        invariants.never_past_the_fleet,
     ),
     "i4-min-is-not-kept": (Break(stages, "else policy.bounds.min)", "else 0)"), invariants.never_below_min),
     "i5-missing-is-zero": (

@@ -362,6 +362,8 @@ def test_the_guards_stand_in_the_order_of_the_closed_list():
         "no_scale_in",
         "payment_required",
         "blackout",
+        "fleet_limit",
+        "budget",
         "data_node_bottleneck",
         "data_node_busy",
         "sold_out",

@@ -52,6 +52,18 @@ def test_i4_never_past_32(world):
 
 @thoroughly
 @given(GOOD)
+def test_i4_never_past_the_fleet(world):
+    invariants.never_past_the_fleet(world)
+
+
+@thoroughly
+@given(ANY)
+def test_the_fleet_only_takes_away(world):
+    invariants.the_fleet_only_takes_away(world)
+
+
+@thoroughly
+@given(GOOD)
 def test_i4_never_below_min(world):
     invariants.never_below_min(world)
 

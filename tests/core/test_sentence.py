@@ -162,7 +162,7 @@ SENTENCES = {
         stopped("cooldown", stages=[]),
         "held at 3 nodes: a change is wanted, but a cooldown is running",
     ),
-    "a reason of another version": (stopped("fleet_limit"), "held at 3 nodes: cpu (81.2) wants 4, but fleet limit"),
+    "a reason of another version": (stopped("full_moon"), "held at 3 nodes: cpu (81.2) wants 4, but full moon"),
 }
 
 

@@ -1,11 +1,13 @@
 """Worlds made by hand, one for each broken copy, in which the break is seen at once."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
+from autoscaler.core.fleet import Use
 from autoscaler.core.observation import Pause
 from autoscaler.core.operation import State
-from autoscaler.core.policy import Bounds, Metric, Policy
+from autoscaler.core.policy import Bounds, Budget, Fleet, FleetLimits, Metric, Policy
 from tests.core import given
 from tests.core.given import CONNECTIONS, CPU, HOT_OR_COLD, NO_COOLDOWN, NOW
 from tests.core.worlds import World
@@ -28,6 +30,12 @@ def two_rules(cpu: str, connections: str) -> World:
     )
 
 
+def of_fleet(fleet: Fleet) -> World:
+    """Two more are wanted; the fleet has nine nodes, and had them all day."""
+    hot = world(given.policy(given.threshold(out=[given.step("75", "2")]), fleet=fleet), {CPU: "80x7"})
+    return hot.with_seen(fleet=Use(nodes=9, added=0, node_time=timedelta(hours=216)))
+
+
 FULL_MEANWHILE = given.checks(given.observation(), snapshot=replace(given.snapshot(), instance_nodes=32))
 LONG_AGO = given.operation(ended=given.ago(600), id="long ago")
 JUST_NOW = given.operation(ended=given.ago(1), id="just now")
@@ -43,6 +51,9 @@ WITNESSES = {
     "i4-max-is-not-kept": HOT.with_policy(bounds=Bounds(2, 3)),
     "i4-32-is-not-kept": HOT.with_seen(snapshot=given.snapshot(3, others=29)),
     "i4-an-old-count-of-nodes-is-believed": HOT.with_seen(checks=FULL_MEANWHILE),
+    "i4-the-fleet-is-not-asked": of_fleet(Fleet(FleetLimits(nodes=9))),
+    "i4-the-fleet-shortens-nothing": of_fleet(Fleet(FleetLimits(nodes=10))),
+    "i4-the-budget-is-not-asked": of_fleet(Fleet(budget=Budget(216))),
     "i4-min-is-not-kept": world(given.policy(given.threshold(in_=[given.step("30", "3")])), {CPU: "20x7"}),
     "i4-a-cap-is-not-kept": world(given.policy(HOT_OR_COLD, given.schedule(most=3)), {CPU: "80x7"}),
     "i4-a-floor-is-not-kept": world(given.policy(HOT_OR_COLD, given.schedule(3)), {CPU: "20x7"}),

@@ -15,14 +15,18 @@ from hypothesis import strategies as st
 from autoscaler.core import sample
 from autoscaler.core.checks import Checks, DataNode, Job, Offer
 from autoscaler.core.decision import Reason
+from autoscaler.core.fleet import Use
 from autoscaler.core.observation import Observation, Override, Pause, Wish
 from autoscaler.core.operation import Operation, State
 from autoscaler.core.policy import (
     Blackout,
     Bounds,
     Breaker,
+    Budget,
     Cooldown,
     Direction,
+    Fleet,
+    FleetLimits,
     Limits,
     Metric,
     MetricRule,
@@ -187,6 +191,20 @@ def an_override(draw: Random) -> Override:
     return Override(start, start + draw.choice([MINUTE, 60 * MINUTE]), draw.choice([0, 1, 3, 5, 8, 99]))
 
 
+def a_fleet(draw: Random) -> Fleet:
+    """Of tight limits and budgets, loose ones, or none."""
+    nodes, per_hour = draw.choice([None, 1, 5, 8, 400]), draw.choice([None, 1, 3, 400])
+    hours, warn_at = draw.choice([None, 1, 72, 75, 9999]), draw.choice([None, Decimal("0.8"), Decimal(1)])
+    return Fleet(FleetLimits(nodes, per_hour), None if hours is None else Budget(hours, warn_at))
+
+
+def a_use(draw: Random) -> Use:
+    """Whatever may have been counted, however odd, or not be known."""
+    minutes = draw.choice([0, 59, 60, 72 * 60, 73 * 60, 74 * 60 + 1, 10**6])
+    unknown = draw.choice([(), (), (), ("reports",)])
+    return Use(draw.choice([0, 3, 4, 7, 399]), draw.choice([0, 1, 2, 399]), minutes * MINUTE, unknown)
+
+
 def a_policy(draw: Random) -> Policy:
     """Everything but its rules."""
     low = draw.choice([1, 2, 3, 5, 30])
@@ -233,6 +251,8 @@ SCHEDULES = pool(a_schedule, 200)
 PAUSES = pool(a_pause, 100)
 OVERRIDES = pool(an_override, 200)
 POLICIES = pool(a_policy, 200)
+FLEETS = pool(a_fleet, 100)
+USES = pool(a_use, 100)
 OPERATIONS = pool(an_operation, 400)
 WISHES = pool(lambda draw: Wish(moment(draw), draw.randrange(40)), 200)
 
@@ -258,8 +278,9 @@ def policies(draw: st.DrawFn, on_missing: Sequence[OnMissing]) -> Policy:
         for place, rule in enumerate(some_of(draw, RULES))
     )
     count = draw(st.sampled_from([0, 0, 0, 0, 1, 2]))
+    fleet = one_of(draw, FLEETS) if draw(st.sampled_from([False, False, True])) else None
     schedules = tuple(replace(one_of(draw, SCHEDULES), name=f"schedule {place}") for place in range(count))
-    return replace(one_of(draw, POLICIES), rules=(*rules, *schedules))
+    return replace(one_of(draw, POLICIES), rules=(*rules, *schedules), fleet=fleet)
 
 
 READY = [("normal",) * count for count in (0, 1, 2, 3, 3, 4, 5, 6, 8, 31, 32, 34)]
@@ -330,6 +351,7 @@ def worlds(
         ),
         pauses=() if healthy else draw(st.sampled_from([(), (), (), (one_of(draw, PAUSES),)])),
         overrides=some_of(draw, OVERRIDES) if draw(st.sampled_from([False] * 7 + [True])) else (),
+        fleet=draw(st.sampled_from([None, *USES[:9]])) if not healthy else one_of(draw, USES),
         checks=None if healthy else draw(st.one_of(st.none(), checked(snapshot))),
     )
     return World(draw(policies(on_missing)), seen, {}, warm).with_points(points)

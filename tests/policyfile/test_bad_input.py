@@ -168,9 +168,9 @@ IN_A_TARGET = {
         "guards: {data_nodes: {available: 1}}",
         ("5:38: targets.orders.guards.data_nodes.available: 1 is not allowed; it must be true or false",),
     ),
-    "fleet limits in a target are refused by name": (
+    "a fleet in a target": (
         "fleet: {}",
-        ("5:5: targets.orders.fleet: fleet limits and budgets are not in this version of the autoscaler; take it out",),
+        ("5:5: targets.orders.fleet: holds for all targets together; write it at the top of one policy file",),
     ),
     "rules that are no list": (
         "rules: {cpu: 1}",
@@ -723,11 +723,31 @@ IN_A_FILE = {
     ),
     "an unknown key": (
         "target: {}\ntargets: {}\n",
-        ("1:1: target: is not a key here, did you mean targets?; allowed: defaults, targets",),
+        ("1:1: target: is not a key here, did you mean targets?; allowed: defaults, targets, fleet",),
     ),
-    "fleet limits are refused by name": (
-        "fleet: {limits: {nodes: 200}}\ntargets: {}\n",
-        ("1:1: fleet: fleet limits and budgets are not in this version of the autoscaler; take it out",),
+    "a fleet of nothing": (
+        "fleet:\ntargets: {}\n",
+        ("1:7: fleet: null is not allowed; it must be a mapping of keys",),
+    ),
+    "a fleet of none, with half a budget": (
+        "fleet: {limits: {nodes: 0, added_per_day: 3}, budget: {warn_at: 80}}\ntargets: {}\n",
+        (
+            "1:25: fleet.limits.nodes: 0 is not allowed; it must be a whole number, 1 or more",
+            "1:28: fleet.limits.added_per_day: is not a key here, did you mean added_per_hour?; allowed: nodes, added_per_hour",
+            "1:47: fleet.budget.node_hours_per_day: is missing; it says: most node-hours that all targets together may use within 24 hours before nothing more is added",
+            "1:65: fleet.budget.warn_at: 80 is no percentage; write one as 10% or 12.5%",
+        ),
+    ),
+    "a budget of half hours, and a warning that is always or never given": (
+        "fleet: {budget: {node_hours_per_day: 1.5, warn_at: 101%}}\ntargets: {}\n",
+        (
+            "1:38: fleet.budget.node_hours_per_day: 1.5 is not allowed; it must be a whole number, 1 or more",
+            "1:52: fleet.budget.warn_at: 101% is not allowed; it must be above 0% and at most 100%",
+        ),
+    ),
+    "a fleet in the defaults": (
+        "defaults: {fleet: {}}\ntargets: {}\n",
+        ("1:12: defaults.fleet: holds for all targets together; write it at the top of one policy file",),
     ),
     "targets as a list": (
         "targets: [orders]\n",

@@ -302,3 +302,69 @@ def test_a_query_goes_to_a_source_that_there_is_where_they_are_known():
         "p.yaml:1:125: targets.a.rules[0].metric.source: 'pron' is no metric source, did you mean prom?; known: "
         "cloud_eye, prom; add others under sources in the configuration"
     )
+
+
+FLEET = "fleet: {limits: {nodes: 200, added_per_hour: 10}, budget: {node_hours_per_day: 4000, warn_at: 80%}}\n"
+
+
+def test_a_fleet_is_part_of_every_policy_of_every_file(tmp_path):
+    for name, fleet in (("a", ""), ("b", FLEET)):
+        (tmp_path / name).write_text(
+            f"{fleet}targets: {{{name}: {{instance_id: {name}, nodes: {{min: 1, max: 2}}}}}}\n"
+        )
+    limits, budget = core.FleetLimits(nodes=200, added_per_hour=10), core.Budget(4000, warn_at=Decimal("0.8"))
+    expected = core.Fleet(limits, budget, place=f"{tmp_path}/b:1")
+    assert [one.fleet for one in policyfile.load([tmp_path / "a", tmp_path / "b"])] == [expected, expected]
+    assert [one.fleet for one in policyfile.load([tmp_path / "a"])] == [None]
+
+
+def test_a_fleet_may_limit_nothing():
+    assert one(f"fleet: {{}}\n{SMALLEST}").fleet == core.Fleet(place="p.yaml:1")
+
+
+def test_a_second_fleet_names_both_places(tmp_path):
+    for name in ("a", "b", "c"):
+        (tmp_path / name).write_text(
+            f"targets: {{{name}: {{instance_id: {name}, nodes: {{min: 1, max: 2}}}}}}\n{FLEET}"
+        )
+    with pytest.raises(errors.BadConfig) as refused:
+        policyfile.load([tmp_path / "a", tmp_path / "b", tmp_path / "c"])
+    assert str(refused.value).replace(f"{tmp_path}/", "").splitlines() == [
+        f"{name}:2:1: fleet: a fleet stands at a:2:1; it holds for all targets, so keep one of them" for name in "bc"
+    ]
+
+
+ODD_FLEETS = {
+    "enough for all min": ("{limits: {nodes: 5}, budget: {node_hours_per_day: 120}}", ()),
+    "too few nodes": (
+        "{limits: {nodes: 4}}",
+        ("p.yaml:2: fleet.limits.nodes 4 is below the 5 of all min: not all can have theirs",),
+    ),
+    "too few hours": (
+        "{budget: {node_hours_per_day: 119}}",
+        (
+            (
+                "p.yaml:2: fleet.budget.node_hours_per_day 119 is below the 120 node-hours of all min (5 nodes), "
+                "so it lets nothing be added but up to min"
+            ),
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(("fleet", "expected"), ODD_FLEETS.values(), ids=ODD_FLEETS)
+def test_a_fleet_that_cannot_hold_all_min_is_a_warning(fleet, expected):
+    text = """
+fleet: FLEET
+targets:
+  a: {instance_id: i, nodes: {min: 2, max: 4}}
+  b: {instance_id: j, nodes: {min: 3, max: 4}}
+  c: {instance_id: k, nodes: {min: 3, max: 4}, mode: off}
+"""
+    policies = policyfile.parse(text.replace("FLEET", fleet), "p.yaml")
+    told = policyfile.warnings(policies, datetime(2026, 11, 23, tzinfo=UTC))
+    assert tuple(line for line in told if "targets." not in line) == expected
+
+
+def test_nothing_is_odd_about_no_policies():
+    assert policyfile.warnings((), datetime(2026, 11, 23, tzinfo=UTC)) == ()

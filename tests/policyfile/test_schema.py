@@ -51,7 +51,7 @@ def test_the_shipped_files_obey_the_schema_that_their_first_line_names(file, kin
 
 
 LATER = {
-    "fleet": "fleet: {}\ntargets: {}",
+    "a fleet of a target": "targets: {a: {instance_id: i, fleet: {}}}",
     "forecast": "targets: {a: {instance_id: i, rules: [{name: a, type: forecast}]}}",
 }
 

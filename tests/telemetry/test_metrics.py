@@ -3,6 +3,7 @@
 import re
 import subprocess
 import threading
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,15 +11,18 @@ import pytest
 
 from autoscaler.core.by_hand import ByHand
 from autoscaler.core.decision import Reason, Verdict
+from autoscaler.core.fleet import Use
 from autoscaler.core.observation import Override, Pause
 from autoscaler.core.operation import State
-from autoscaler.core.policy import Direction
+from autoscaler.core.policy import Budget, Direction, Fleet, FleetLimits
 from autoscaler.core.target import Mode
 from autoscaler.errors import NotFound
 from autoscaler.telemetry.metrics import Metrics
 from tests.telemetry.conftest import MINUTE, START, Page, StandingClock, decision, planned, policy, snapshot, way
 
 DOCS = Path(__file__).parents[2] / "docs/metrics.md"
+FLEET = Fleet(FleetLimits(nodes=20, added_per_hour=4), Budget(300))
+USE = Use(nodes=12, added=3, node_time=timedelta(hours=240, minutes=30))
 COOLDOWNS = {Direction.OUT: 10 * MINUTE, Direction.IN: timedelta(0)}
 
 
@@ -33,6 +37,7 @@ def tell_everything(page: Page) -> None:
         metrics.operation(step)
     metrics.cycle(interval=MINUTE, seconds=0.2, lateness=0.01, targets=1, errors=0)
     metrics.call("ddm", "enlarge", "200", 0.1)
+    metrics.fleet(FLEET, USE)
     metrics.skew(-1.5)
     metrics.config_loaded(successful=True)
     metrics.failed("orders", NotFound("no such group"))
@@ -312,6 +317,37 @@ def test_promtool_finds_nothing_to_say(page, require_tool):
     )
 
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
+
+
+# The fleet.
+
+
+def fleet_of(page: Page) -> dict[str, float]:
+    page.metrics.render()
+    return {
+        name.removeprefix("autoscaler_fleet_"): value for (name, _), value in page.series().items() if "fleet" in name
+    }
+
+
+def test_the_fleet_shows_what_it_has_and_what_it_may(page):
+    page.metrics.fleet(FLEET, USE)
+
+    limits = {"nodes_limit": 20, "added_nodes_limit": 4, "node_seconds_budget": 300 * 3600}
+    assert fleet_of(page) == {"nodes": 12, "added_nodes": 3, "node_seconds": 240.5 * 3600, **limits}
+
+
+def test_what_is_not_limited_has_no_limit_and_what_is_not_known_no_value(page):
+    page.metrics.fleet(Fleet(FleetLimits(nodes=20)), replace(USE, unknown=("orders",)))
+
+    assert fleet_of(page) == {"nodes_limit": 20}
+
+
+def test_a_fleet_that_is_no_longer_there_has_no_series(page):
+    page.metrics.fleet(FLEET, USE)
+    page.metrics.targets([replace(policy(), fleet=FLEET)])
+    assert fleet_of(page)
+    page.metrics.targets([policy()])
+    assert fleet_of(page) == {}
 
 
 # docs/metrics.md
