@@ -15,7 +15,7 @@ RUNTIME := .venv/runtime-$(call sum,constraints.txt)
 DEV     := .venv/dev-$(call sum,constraints-dev.txt)
 PROJECT := .venv/project-$(call sum,pyproject.toml)
 
-.PHONY: help demo test lint lock clean
+.PHONY: help demo test lint bench lock clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:   # two pips in one environment get in each other's way
 
@@ -26,6 +26,7 @@ help:
 	@echo 'make demo    an emulated cloud and the daemon, under real load, for about a minute (ARGS="--speed 60" for other options)'
 	@echo 'make test    lint, then every test this machine can run; REQUIRE_TOOLS=1 makes a skipped test a failure'
 	@echo 'make lint    ruff, mypy, import contracts: seconds'
+	@echo 'make bench   how long one decision takes (ARGS="--format json" for programs)'
 	@echo 'make lock    newest versions into constraints.txt and constraints-dev.txt'
 	@echo 'make clean   remove everything that these commands made'
 	@echo 'PYTHON=/usr/bin/python3.12 make ... chooses the interpreter (3.11 or newer)'
@@ -50,6 +51,9 @@ lint: $(RUNTIME) $(DEV) $(PROJECT)
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports > .venv/lint-imports.log || { cat .venv/lint-imports.log; exit 1; }
 	@echo 'lint: clean'
+
+bench: $(RUNTIME) $(PROJECT)
+	@$(BIN)/python benchmarks/decide.py $(ARGS)
 
 # One resolution for every platform and Python, without an index address: where packages come from is the machine's business.
 LOCK := .lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \

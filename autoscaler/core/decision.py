@@ -72,8 +72,7 @@ VETO_ORDER = (
 )
 
 
-@dataclass(frozen=True)
-class NodeCounts:
+class NodeCounts(NamedTuple):
     """How many nodes there are, and may be."""
 
     current: int  # in any state
@@ -104,8 +103,7 @@ class Compared(NamedTuple):
     progress: Progress | None = None  # only where the value is beyond one of them
 
 
-@dataclass(frozen=True)
-class RuleRecord:
+class RuleRecord(NamedTuple):
     """What one rule saw and wanted."""
 
     rule: str
@@ -119,8 +117,7 @@ class RuleRecord:
     compared: Compared | None = None  # None: a schedule, or a metric that is missing
 
 
-@dataclass(frozen=True)
-class StageRecord:
+class StageRecord(NamedTuple):
     """What one stage left of the wish."""
 
     stage: str  # combine, stabilize, limits, bounds, guards

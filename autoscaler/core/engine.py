@@ -36,7 +36,7 @@ def _recommend(rule: Rule, observation: Observation) -> Recommendation:
         result = target_tracking.recommend(rule, seen)
     else:
         result = threshold.recommend(rule, seen)
-    return view.marked(rule, result, observation.warming.get(rule.metric, 0))
+    return view.marked(rule, result, observation.warming.get(rule.metric, 0) if observation.warming else 0)
 
 
 def _combine_and_stabilize(
@@ -104,23 +104,22 @@ def _guarded(
     policy: Policy, observation: Observation, recommendations: tuple[Recommendation, ...], flow: Flow
 ) -> Decision:
     """The last stage, and the record."""
-    vetoes = guard.vetoes(_case(policy, observation, flow, flow.direction)) if flow.direction is not None else {}
-    moves = flow.direction is not None and not vetoes
+    direction = flow.direction
+    vetoes = guard.vetoes(_case(policy, observation, flow, direction)) if direction is not None else {}
+    first = next(iter(vetoes), None)
+    moves = direction is not None and first is None
     end = flow.desired if moves else flow.current
     snapshot = observation.snapshot
     return Decision(
         target=policy.name,
         at=observation.now,
-        decision=Verdict(flow.direction.value) if moves and flow.direction else Verdict.HOLD,
+        decision=_verdict(end - flow.current),
         change=end - flow.current,
         desired=flow.desired,
-        reason=flow.reason if moves else flow.stopped or next(iter(vetoes), flow.reason),
+        reason=flow.reason if moves else flow.stopped or first or flow.reason,
         nodes=NodeCounts(snapshot.current, snapshot.ready, policy.bounds.min, policy.bounds.max),
         rules=tuple(one.record() for one in recommendations),
-        stages=(
-            *flow.stages,
-            StageRecord("guards", end, next(iter(vetoes), Reason.WITHIN_BOUNDS).value if vetoes else ""),
-        ),
+        stages=(*flow.stages, StageRecord("guards", end, first.value if first else "")),
         vetoes=tuple(vetoes),
         details=_standing_details(policy, observation) | _details(flow, vetoes),
         wanted_reason=flow.reason if vetoes or flow.stopped else None,
@@ -142,6 +141,12 @@ def _standing_details(policy: Policy, observation: Observation) -> dict[str, str
     warning = fleet.budget_warning(policy.fleet, observation.fleet)
     budget = {} if warning is None else {Reason.BUDGET.value: warning}
     return _override_details(policy, observation.override) | budget
+
+
+def _verdict(change: int) -> Verdict:
+    if change == 0:
+        return Verdict.HOLD
+    return Verdict.OUT if change > 0 else Verdict.IN
 
 
 def _override_details(policy: Policy, override: Override | None) -> dict[str, str]:

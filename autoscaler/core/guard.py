@@ -1,8 +1,8 @@
 """Guards: what may veto a change, each with its reason and a sentence; all that apply are listed, in a fixed order."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
+from typing import NamedTuple
 
 from autoscaler.core import fleet, history, window
 from autoscaler.core.checks import MAX_SKEW
@@ -13,8 +13,7 @@ from autoscaler.core.policy import Direction, Policy
 from autoscaler.core.target import Mode, NodeState, Snapshot
 
 
-@dataclass(frozen=True)
-class Case:
+class Case(NamedTuple):
     """A change that is about to be made, as the guards see it."""
 
     policy: Policy
@@ -70,9 +69,9 @@ def not_ready(case: Case) -> str | None:
     snapshot = case.observation.snapshot
     if not snapshot.running:
         return f"the instance is {snapshot.instance_status}, not RUNNING"
-    wanted = {NodeState.CHANGING, NodeState.FAULTY} if case.direction is Direction.IN else {NodeState.CHANGING}
     for node in snapshot.nodes:
-        if node.state in wanted:
+        state = node.state
+        if state is NodeState.CHANGING or (state is NodeState.FAULTY and case.direction is Direction.IN):
             return f"node {node.id} is {node.status}"
     return _changed_meanwhile(case)
 
@@ -128,7 +127,7 @@ def payment_required(case: Case) -> str | None:
 
 def blackout(case: Case) -> str | None:
     """The policy wants no change in this direction at this time."""
-    if case.forced:
+    if case.forced or not case.policy.blackouts:
         return None
     ends = (
         window.open_until(one.window, case.observation.now)
@@ -191,7 +190,7 @@ def sold_out(case: Case) -> str | None:
 def observe_only(case: Case) -> str | None:
     """In observe nothing is sent."""
     mode = case.observation.mode
-    return f"the mode is {mode}" if mode in {Mode.OBSERVE, Mode.OFF} else None
+    return f"the mode is {mode}" if mode is Mode.OBSERVE or mode is Mode.OFF else None
 
 
 GUARDS: dict[Reason, Guard] = {
@@ -217,5 +216,4 @@ GUARDS: dict[Reason, Guard] = {
 
 def vetoes(case: Case) -> dict[Reason, str]:
     """Every veto that applies, in order, with its sentence."""
-    sentences = ((reason, guard(case)) for reason, guard in GUARDS.items())
-    return {reason: sentence for reason, sentence in sentences if sentence is not None}
+    return {reason: sentence for reason, guard in GUARDS.items() if (sentence := guard(case)) is not None}

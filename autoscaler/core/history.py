@@ -49,14 +49,14 @@ def _counts(op: Operation, direction: Direction) -> bool:
 
 def _failed_since_success(operations: Sequence[Operation], direction: Direction) -> datetime | None:
     """The end of the last failure of this direction that no success of it has followed."""
-    return max(_failures_in_a_row(operations, direction), default=None)
+    row = _failures_in_a_row(operations, direction)
+    return max(row) if row else None
 
 
-def _failures_in_a_row(operations: Iterable[Operation], direction: Direction) -> list[datetime]:
+def _failures_in_a_row(operations: Sequence[Operation], direction: Direction) -> list[datetime]:
     """The ends of this direction's failures that no success of it has followed; rejected and foreign ones are none."""
-    same = [op for op in operations if op.direction is direction and not op.foreign and not op.open]
-    success = last_success(same, direction)
-    failures = [_end(op) for op in same if op.state in FAILURES]
+    failures = [_end(op) for op in operations if op.state in FAILURES and op.direction is direction and not op.foreign]
+    success = last_success(operations, direction) if failures else None
     return failures if success is None else [end for end in failures if end > success]
 
 
@@ -67,13 +67,15 @@ def last_success(operations: Iterable[Operation], direction: Direction) -> datet
 
 
 def breaker_open_until(
-    operations: Iterable[Operation], direction: Direction, failures: int, *, reset: datetime | None = None
+    operations: Sequence[Operation], direction: Direction, failures: int, *, reset: datetime | None = None
 ) -> datetime | None:
     """Until when the breaker is open for this direction; it may be past. None: too few have failed in a row.
 
     Scale-outs that fail open it for both directions, scale-ins only for in. Shadows tell nothing of the cloud. What
     ended up to `reset` no longer counts: somebody closed the breaker then.
     """
+    if sum(op.state in FAILURES for op in operations) < failures:
+        return None
     ours = [op for op in operations if not op.shadow and (reset is None or _end(op) > reset)]
     opened_by = (Direction.OUT,) if direction is Direction.OUT else (Direction.OUT, Direction.IN)
     rows = (_failures_in_a_row(ours, each) for each in opened_by)

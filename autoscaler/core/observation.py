@@ -14,7 +14,7 @@ from autoscaler.core.sample import Sample
 from autoscaler.core.target import Mode, Snapshot
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Wish:
     """What the combine stage wanted at a moment, kept for stabilisation."""
 
@@ -84,11 +84,15 @@ class Observation:
     @property
     def pause(self) -> Pause | None:
         """The pause that holds now: of those active the one that ends last, and of such one of all targets."""
+        if not self.pauses:
+            return None
         active = [one for one in self.pauses if one.active(self.now)]
         return max(active, key=lambda one: (one.until is None, one.until or one.from_, one.all), default=None)
 
     @property
     def override(self) -> Override | None:
         """The override that counts now: of those active the one that began last."""
+        if not self.overrides:
+            return None
         active = [one for one in self.overrides if one.active(self.now)]
         return max(reversed(active), key=lambda one: one.from_, default=None)

@@ -46,7 +46,7 @@ class IllegalStepError(Exception):
     """A step that the table does not hold: a bug of ours, never a condition of the cloud."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Operation:
     """One change of a node group, ours or (`foreign`) somebody else's; every time is UTC."""
 

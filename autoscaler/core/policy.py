@@ -62,7 +62,7 @@ class Metric:
         return self.is_query and self.node_label is None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Size:
     """How many nodes: a number, or a percentage of the ready ones (rounded up adding, down removing, at least one)."""
 
@@ -70,7 +70,7 @@ class Size:
     percent: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Step:
     """One step of a threshold rule: `value` beyond `threshold`, strictly, for long enough, moves `size` nodes."""
 

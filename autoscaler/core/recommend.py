@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum
+from typing import NamedTuple
 
 from autoscaler.core.decision import Compared, Reason, RuleRecord
 
@@ -26,8 +27,7 @@ class Limit:
     nodes: int
 
 
-@dataclass(frozen=True)
-class Recommendation:
+class Recommendation(NamedTuple):
     """What one rule wants, in ready nodes, and on what ground."""
 
     rule: str
@@ -58,8 +58,7 @@ class Recommendation:
         )
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(NamedTuple):
     """What all rules together want: `wants` ready nodes, and the rule that gives name and reason."""
 
     wants: int

@@ -21,7 +21,7 @@ GROUP = ""
 _EVER = datetime(1, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Sample:
     """One folded value; `time` is the start of its period.
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from autoscaler.core import fleet, history
 from autoscaler.core.decision import Reason, StageRecord
 from autoscaler.core.observation import Observation, Wish
+from autoscaler.core.operation import Operation
 from autoscaler.core.policy import Direction, Limits, Policy, Size
 from autoscaler.core.recommend import Limit
 from autoscaler.core.rules import schedule
@@ -37,7 +38,7 @@ class Flow(NamedTuple):
 
     def after(self, stage: str, desired: int, *, stop: Reason | None = None, because: str = "") -> "Flow":
         """The wish after a stage, with the stage's line in the record."""
-        left_nothing = self.direction is not None and desired == self.current
+        left_nothing = desired == self.current != self.desired
         stopped = self.stopped or (stop if left_nothing else None)
         line = StageRecord(stage, desired, because or (stopped.value if left_nothing and stopped else ""))
         return self._replace(desired=desired, stopped=stopped, stages=(*self.stages, line))
@@ -45,8 +46,10 @@ class Flow(NamedTuple):
 
 def stabilized(desired: int, current: int, wishes: Sequence[Wish], now: datetime, window: timedelta) -> int:
     """A scale-in no further than the largest wish of the window: min(current, largest); never more, never out."""
+    if desired >= current:
+        return desired
     recent = [wish.desired for wish in wishes if now - window < wish.at <= now]
-    return desired if desired >= current else min(current, max([desired, *recent]))
+    return min(current, max([desired, *recent]))
 
 
 def floored(flow: Flow, floor: Limit | None, cooldown: timedelta) -> Flow:
@@ -68,11 +71,12 @@ def floored(flow: Flow, floor: Limit | None, cooldown: timedelta) -> Flow:
 
 def limited(flow: Flow, policy: Policy, observation: Observation) -> Flow:
     """No more nodes at once, or in 24 hours, than the policy's limits allow, nor than the fleet's leave."""
-    if flow.direction is None:
+    direction = flow.direction
+    if direction is None:
         return flow.after("limits", flow.desired)
     asked = abs(flow.desired - flow.current)
-    allowed = asked if flow.forced else _allowed(asked, policy.limits, flow.direction, observation)
-    if flow.direction is Direction.IN:
+    allowed = asked if flow.forced else _allowed(asked, policy.limits, direction, observation)
+    if direction is Direction.IN:
         return _cut(flow, asked, -allowed, "limits")
     below_min = flow.reason is Reason.BELOW_MIN
     left = fleet.shortened(allowed, policy.fleet, observation.fleet, past_budget=below_min)
@@ -85,10 +89,15 @@ def _cut(flow: Flow, asked: int, change: int, because: str) -> Flow:
 
 
 def _allowed(asked: int, limits: Limits, direction: Direction, observation: Observation) -> int:
-    ready, day = observation.snapshot.ready, history.of_last(observation.of_group, observation.now)
-    outs = [op for op in day if op.direction is Direction.OUT]
     at_once = limits.add if direction is Direction.OUT else limits.remove
-    allowed = asked if at_once is None else min(asked, nodes_of(at_once, ready, direction))
+    allowed = asked if at_once is None else min(asked, nodes_of(at_once, observation.snapshot.ready, direction))
+    if limits.actions_per_day is None and limits.added_per_day is None:
+        return allowed
+    return _left_of_day(allowed, limits, direction, history.of_last(observation.of_group, observation.now))
+
+
+def _left_of_day(allowed: int, limits: Limits, direction: Direction, day: Sequence[Operation]) -> int:
+    outs = [op for op in day if op.direction is Direction.OUT]
     if (
         limits.actions_per_day is not None
         and len(outs if direction is Direction.OUT else day) >= limits.actions_per_day
@@ -101,11 +110,13 @@ def _allowed(asked: int, limits: Limits, direction: Direction, observation: Obse
 
 def bounded(flow: Flow, policy: Policy, observation: Observation) -> Flow:
     """Never past max (nor the instance's 32 nodes), never below min, and above max never below max for that alone."""
-    if flow.direction is Direction.OUT:
+    direction = flow.direction
+    if direction is Direction.OUT:
         room = max(0, MAX_NODES_PER_INSTANCE - _most_nodes_seen(observation))
         highest = max(flow.current, min(policy.bounds.max, flow.current + room))
-        return _capped(flow, highest, None if flow.forced else schedule.cap(policy, observation.now))
-    if flow.direction is Direction.IN:
+        asked = bool(policy.schedules) and not flow.forced
+        return _capped(flow, highest, schedule.cap(policy, observation.now) if asked else None)
+    if direction is Direction.IN:
         lowest = min(flow.current, policy.bounds.max if flow.reason is Reason.ABOVE_MAX else policy.bounds.min)
         return flow.after("bounds", max(flow.desired, lowest), stop=Reason.AT_MIN)
     return flow.after("bounds", flow.desired)

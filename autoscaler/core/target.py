@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 MAX_NODES_PER_INSTANCE = 32
 """Nodes of all groups of an instance together (DDM user manual, "Scaling Out a DDM Instance")."""
@@ -60,7 +60,16 @@ _READY_WORDS = frozenset({"normal", "running"})
 _CHANGING_WORDS = frozenset({"creating", "resizing", "restarting", "growing", "reducing", "deleting"})
 
 
-@dataclass(frozen=True)
+@lru_cache(maxsize=64)
+def _meaning(status: str) -> NodeState:
+    """Of a status word in any case; there are few words, and every decision asks for each node's."""
+    word = status.lower()
+    if word in _READY_WORDS:
+        return NodeState.READY
+    return NodeState.CHANGING if word in _CHANGING_WORDS else NodeState.FAULTY
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """One node of the group. `status` is the cloud's own word, in whatever case the call uses."""
 
@@ -68,13 +77,10 @@ class Node:
     status: str
     zone: str = ""  # only some calls tell it
 
-    @cached_property
+    @property
     def state(self) -> NodeState:
         """What the status word means; a word not known counts as faulty, so it is never counted as serving."""
-        word = self.status.lower()
-        if word in _READY_WORDS:
-            return NodeState.READY
-        return NodeState.CHANGING if word in _CHANGING_WORDS else NodeState.FAULTY
+        return _meaning(self.status)
 
 
 @dataclass(frozen=True)

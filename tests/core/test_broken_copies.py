@@ -142,7 +142,7 @@ BREAKS = {
         invariants.always_decides,
     ),
     "i10-observe-is-forgotten": (
-        Break(guard, "if mode in {Mode.OBSERVE, Mode.OFF}", "if mode is Mode.OFF"),
+        Break(guard, "if mode is Mode.OBSERVE or mode is Mode.OFF", "if mode is Mode.OFF"),
         invariants.observe_never_moves,
     ),
     "out-only-is-forgotten": (

@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from autoscaler.core import history
 from autoscaler.core.decision import Progress, Reason
@@ -14,8 +14,7 @@ from autoscaler.core.sample import Sample
 from autoscaler.core.target import Mode
 
 
-@dataclass(frozen=True)
-class View:
+class View(NamedTuple):
     """One rule's part of an observation."""
 
     now: datetime
@@ -82,9 +81,9 @@ def without_data(rule: MetricRule, view: View, why: Reason, observation: Observa
     """What a rule recommends while its metric is missing."""
     held = Recommendation(rule.name, view.ready, why, Say.FULL, as_of=view.as_of, missing=why)
     if rule.on_missing_metric is OnMissing.IGNORE:
-        return replace(held, say=Say.NONE)
+        return held._replace(say=Say.NONE)
     if rule.on_missing_metric is OnMissing.OUT and _one_more(rule, view, observation):
-        return replace(held, wants=view.ready + 1, reason=Reason.NO_DATA)
+        return held._replace(wants=view.ready + 1, reason=Reason.NO_DATA)
     return held
 
 
@@ -99,8 +98,8 @@ def _one_more(rule: MetricRule, view: View, observation: Observation) -> bool:
 def marked(rule: Rule, recommendation: Recommendation, warming: int) -> Recommendation:
     """With the nodes that are not warm yet; a rule in observe is computed and recorded, and has no say."""
     if rule.mode is Mode.OBSERVE:
-        return replace(recommendation, say=Say.NONE, observe=True, warming=warming)
-    return replace(recommendation, warming=warming) if warming else recommendation
+        return recommendation._replace(say=Say.NONE, observe=True, warming=warming)
+    return recommendation._replace(warming=warming) if warming else recommendation
 
 
 def progress(
