@@ -246,8 +246,7 @@ def _direction(decision: Decision) -> Direction:
 
 def _held(decision: Decision, veto: Reason, sentence: str) -> Decision:
     """The same decision, vetoed after all."""
-    return replace(
-        decision,
+    return decision._replace(
         decision=Verdict.HOLD,
         change=0,
         reason=veto,

@@ -1,9 +1,10 @@
 """A decision is the record that every evaluation leaves: what was wanted, what every stage made of it, and why."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 
@@ -125,8 +126,10 @@ class StageRecord(NamedTuple):
     because: str = ""
 
 
-@dataclass(frozen=True)
-class Decision:
+_NO_DETAILS: Mapping[str, str] = MappingProxyType({})
+
+
+class Decision(NamedTuple):
     """The record of one evaluation of one target."""
 
     target: str
@@ -139,7 +142,7 @@ class Decision:
     rules: tuple[RuleRecord, ...] = ()
     stages: tuple[StageRecord, ...] = ()
     vetoes: tuple[Reason, ...] = ()
-    details: dict[str, str] = field(default_factory=dict)  # a veto's sentence: until when, which job
+    details: Mapping[str, str] = _NO_DETAILS  # a veto's sentence: until when, which job
     wanted_reason: Reason | None = None  # why anything was wanted, where a veto or limit became the reason
     mode: str = ""
     rules_desired: int | None = (

@@ -118,7 +118,7 @@ def _guarded(
         desired=flow.desired,
         reason=flow.reason if moves else flow.stopped or first or flow.reason,
         nodes=NodeCounts(snapshot.current, snapshot.ready, policy.bounds.min, policy.bounds.max),
-        rules=tuple(one.record() for one in recommendations),
+        rules=tuple([one.record() for one in recommendations]),
         stages=(*flow.stages, StageRecord("guards", end, first.value if first else "")),
         vetoes=tuple(vetoes),
         details=_standing_details(policy, observation) | _details(flow, vetoes),

@@ -82,7 +82,7 @@ def combine(recommendations: Sequence[Recommendation], ready: int) -> Wanted:
 def _of_largest(rules: Sequence[Recommendation]) -> Wanted:
     """Of equal largest wants the first in the file gives name and reason."""
     first = max(rules, key=lambda one: one.wants)
-    return Wanted(first.wants, first.reason, first.rule, tuple(each for one in rules for each in one.cooldowns))
+    return Wanted(first.wants, first.reason, first.rule, tuple([each for one in rules for each in one.cooldowns]))
 
 
 def _why_nothing(recommendations: Sequence[Recommendation]) -> Reason:

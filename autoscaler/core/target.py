@@ -107,7 +107,7 @@ class Snapshot:
     @cached_property
     def ready(self) -> int:
         """Nodes of the group that serve."""
-        return sum(node.state is NodeState.READY for node in self.nodes)
+        return [node.state for node in self.nodes].count(NodeState.READY)
 
     @property
     def node_ids(self) -> frozenset[str]:

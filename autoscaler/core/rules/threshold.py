@@ -87,8 +87,8 @@ def _found(
         say=Say.FULL,
         value=view.samples[0].value,
         as_of=view.as_of,
-        samples=max(len(samples) for _, samples in holding),
-        cooldowns=tuple(step.cooldown for step, _ in holding),
+        samples=max([len(samples) for _, samples in holding]),
+        cooldowns=tuple([step.cooldown for step, _ in holding]),
         compared=_held(step, direction, samples, view),
     )
 
