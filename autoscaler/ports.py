@@ -4,7 +4,7 @@ Adapters live in `huaweicloud/`, `storage/`, `telemetry/` and `web/`; fakes that
 `tests/fakes.py`. Every instant is aware and UTC. Errors are those of `autoscaler.errors`, nothing else leaves a port.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -267,6 +267,13 @@ class History(Protocol):
         """Records as JSON, newest first: at < before, at >= since."""
         ...
 
+    def records(self, target: str, *, since: datetime, until: datetime) -> Iterator[dict[str, Any]]:
+        """All records of a span as JSON, oldest first: at >= since, at < until; read in parts as they are taken.
+
+        For threads: nobody waits for it but who asks.
+        """
+        ...
+
     def operations(self, target: str | None = None, *, limit: int = 100) -> tuple[Operation, ...]:
         """Operations, newest first; of all targets without a name."""
         ...
@@ -357,6 +364,14 @@ class Console(Protocol):
         """History of a target, newest first."""
         ...
 
+    def samples(self, target: str, *, since: datetime | None, until: datetime | None, points: int) -> dict[str, Any]:
+        """What a chart of a target shows; by default the last hour, in no more than so many stretches. For threads.
+
+        Raises:
+            QuestionInvalidError: the span is empty, or too much.
+        """
+        ...
+
     def operations(self, target: str | None, *, limit: int) -> tuple[dict[str, Any], ...]:
         """Operations as JSON, newest first."""
         ...
@@ -409,6 +424,10 @@ class OperationOpenError(Exception):
 
 class ChangeRefusedError(Exception):
     """What an operator asks for cannot be done now; the text says why and what to do."""
+
+
+class QuestionInvalidError(Exception):
+    """What somebody asks cannot be answered; the text says what can be asked."""
 
 
 class ChangeInvalidError(Exception):

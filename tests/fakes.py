@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -153,6 +153,9 @@ class MemoryHistory:
         ]
         oldest_first = sorted(found, key=lambda decision: decision.at)  # of the same time: as stored
         return tuple(decision.as_json() for decision in oldest_first[::-1])[: max(limit, 0)]
+
+    def records(self, target: str, *, since: datetime, until: datetime) -> Iterator[dict[str, Any]]:
+        return iter(self.decisions(target, before=until, since=since, limit=len(self._store.decisions))[::-1])
 
     def operations(self, target: str | None = None, *, limit: int = 100) -> tuple[Operation, ...]:
         found = _oldest_first(

@@ -1,12 +1,12 @@
 """The console: what web pages and the API may ask of the running daemon, and what they may change."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from autoscaler.clock import Clock
-from autoscaler.control import by_hand
+from autoscaler.control import by_hand, chart
 from autoscaler.control.group_watch import remember
 from autoscaler.control.memory import Memory
 from autoscaler.control.poller import under
@@ -20,7 +20,12 @@ from autoscaler.core.operation_json import operation_json
 from autoscaler.core.policy import KINDS, Direction, MetricRule, Policy, Rule, ScheduleRule, TargetTrackingRule
 from autoscaler.core.target import Mode, NodeState, Snapshot
 from autoscaler.errors import CloudError
-from autoscaler.ports import ChangeRefusedError, Cloud, History, Monitor, Store
+from autoscaler.ports import ChangeRefusedError, Cloud, History, Monitor, QuestionInvalidError, Store
+
+SHOWN_BY_DEFAULT = timedelta(hours=1)
+
+MOST_RECORDS = 50_000
+"""As many as one chart is made of (a month of minutes; a second of work)."""
 
 
 @dataclass
@@ -114,6 +119,17 @@ class DaemonConsole:
     ) -> tuple[dict[str, Any], ...]:
         return self.history.decisions(target, before=before, since=since, limit=limit)
 
+    def samples(self, target: str, *, since: datetime | None, until: datetime | None, points: int) -> dict[str, Any]:
+        now, policy = self.clock.now(), self.policies[target]
+        # A span without an end includes the record of this very moment.
+        end = until or now + timedelta(microseconds=1)
+        span = chart.Span(since=since or (until or now) - SHOWN_BY_DEFAULT, until=end, points=points, now=now)
+        if span.since >= span.until:
+            raise QuestionInvalidError("since: it must be before until (which is now, where it is left out)")
+        records = _at_most(MOST_RECORDS, self.history.records(target, since=span.since, until=span.until))
+        rules = [_rule_json(rule) for rule in policy.rules]
+        return chart.of_records(target, rules, records, interval=policy.interval, span=span)
+
     def operations(self, target: str | None, *, limit: int) -> tuple[dict[str, Any], ...]:
         return tuple(operation_json(op) for op in self.history.operations(target, limit=limit))
 
@@ -203,6 +219,14 @@ class DaemonConsole:
         job = next((f"job {job.id} ({job.name}) of the instance is running" for job in running), "")
         snapshot = None if isinstance(answer, CloudError) else answer
         return snapshot, job or (_at_work(snapshot) if snapshot is not None else "")
+
+
+def _at_most(most: int, records: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Raises QuestionInvalidError once there are more."""
+    for place, record in enumerate(records):
+        if place == most:
+            raise QuestionInvalidError(f"since: there are more than {most} records in that time; ask for less of it")
+        yield record
 
 
 def _at_work(snapshot: Snapshot) -> str:

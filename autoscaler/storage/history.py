@@ -1,18 +1,21 @@
 """What the API reads of the past, over a connection of its own that cannot write (port `History`)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import Connection, Engine, RowMapping, Select, select
+from sqlalchemy import Connection, Engine, RowMapping, Select, select, tuple_
 
 from autoscaler.core.by_hand import Intervention
 from autoscaler.core.operation import Operation
 from autoscaler.errors import StoreError
 from autoscaler.storage import faults, queries, rows, tables
 from autoscaler.storage.unreadable import Sieve
+
+_RECORDS_AT_ONCE = 200
+"""Some 3 ms: who shows something else waits no longer for the connection."""
 
 
 class SqliteHistory:
@@ -36,6 +39,22 @@ class SqliteHistory:
             query = query.where(d.at >= rows.micros(since))
         found = self._read(query.order_by(d.at.desc(), d.id.desc()).limit(max(limit, 0)))
         return self._sieve.readable(found, rows.to_record)
+
+    def records(self, target: str, *, since: datetime, until: datetime) -> Iterator[dict[str, Any]]:
+        d = tables.decisions.c
+        query = (
+            select(d.id, d.at, d.record)
+            .where(d.target == target, d.at < rows.micros(until))
+            .order_by(d.at, d.id)
+            .limit(_RECORDS_AT_ONCE)
+        )
+        found = self._read(query.where(d.at >= rows.micros(since)))
+        while found:
+            yield from self._sieve.readable(found, rows.to_record)
+            last = found[-1]
+            # The first condition is the index's, whose order the second cannot use everywhere.
+            later = query.where(d.at >= last["at"], tuple_(d.at, d.id) > tuple_(last["at"], last["id"]))
+            found = self._read(later) if len(found) == _RECORDS_AT_ONCE else ()
 
     def operations(self, target: str | None = None, *, limit: int = 100) -> tuple[Operation, ...]:
         o = tables.operations.c

@@ -6,7 +6,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from autoscaler.errors import CloudError, StoreError
-from autoscaler.ports import ChangeInvalidError, ChangeRefusedError
+from autoscaler.ports import ChangeInvalidError, ChangeRefusedError, QuestionInvalidError
 
 
 def install(app: FastAPI) -> None:
@@ -17,6 +17,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(CloudError, _unavailable)
     app.add_exception_handler(ChangeRefusedError, _conflict)
     app.add_exception_handler(ChangeInvalidError, _not_allowed)
+    app.add_exception_handler(QuestionInvalidError, _not_allowed)
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:

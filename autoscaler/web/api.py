@@ -15,6 +15,7 @@ from pydantic import (
     StrictInt,
     WithJsonSchema,
 )
+from starlette.responses import JSONResponse, Response
 
 from autoscaler.core.decision import rfc3339
 from autoscaler.ports import Console
@@ -25,7 +26,12 @@ Json = dict[str, Any]
 Limit = Annotated[int, Query(ge=1, le=1000, description="how many at most, newest first")]
 Instant = Annotated[AwareDatetime | None, Query(description="RFC 3339, with its offset")]
 
-LATER_READS = ("events", "targets/{name}/samples")
+Points = Annotated[int, Query(ge=1, le=2000, description="stretches of time at most; of each the extremes are kept")]
+
+CHARTS_AT_ONCE = 2
+"""Charts of long spans take a thread for a second; scrapes and pages need threads, too."""
+
+LATER_READS = ("events",)
 """Paths that are promised and not there yet: refused by name."""
 
 
@@ -111,6 +117,15 @@ def _add_history(paths: APIRouter, console: Console) -> None:
         found = await asyncio.to_thread(console.decisions, name, before=before, since=since, limit=limit)
         return {"target": name, "decisions": list(found)}
 
+    at_once = asyncio.Semaphore(CHARTS_AT_ONCE)
+
+    @paths.get("/targets/{name}/samples")
+    async def samples(name: str, since: Instant = None, until: Instant = None, points: Points = 500) -> Response:
+        """What a chart of a target shows: the values of its rules, and its nodes, at since <= t < until."""
+        _known(console, name)
+        async with at_once:
+            return await asyncio.to_thread(_chart, console, name, since=since, until=until, points=points)
+
     @paths.get("/targets/{name}/operations")
     async def target_operations(name: str, limit: Limit = 100) -> Json:
         """Operations of a target, newest first."""
@@ -129,6 +144,11 @@ def _add_history(paths: APIRouter, console: Console) -> None:
         """What operators did by hand, the last first: pauses, overrides, closed breakers."""
         found = await asyncio.to_thread(console.interventions, limit=limit)
         return {"interventions": list(found)}
+
+
+def _chart(console: Console, name: str, **asked: Any) -> Response:
+    """Made and written in one thread: a week of minutes would hold up the loop."""
+    return JSONResponse(console.samples(name, **asked))
 
 
 def _add_changes(paths: APIRouter, console: Console, token: TokenRule) -> None:

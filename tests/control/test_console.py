@@ -5,10 +5,11 @@ from datetime import timedelta
 
 import pytest
 
+from autoscaler.control import console as console_module
 from autoscaler.core.operation import State
 from autoscaler.core.target import InstanceKey, Mode
 from autoscaler.errors import NotFound, Unavailable
-from autoscaler.ports import ChangeRefusedError
+from autoscaler.ports import ChangeRefusedError, QuestionInvalidError
 from tests.control.house import House, orders
 from tests.fakes import HANG
 
@@ -225,3 +226,35 @@ async def test_history_is_passed_on(house):
     (operation,) = console.operations("orders", limit=5)
     assert (record["decision"], operation["id"]) == ("out", house.operation.id)
     assert (console.config(), console.now()) == ({}, house.clock.now())
+
+
+# Charts -----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_chart_shows_the_last_hour_and_the_record_of_this_moment(house):
+    for _ in range(3):
+        await house.evaluate()
+        house.minutes(30)
+    house.clock.pass_time(timedelta(minutes=-30))
+
+    shown = house.console().samples("orders", since=None, until=None, points=500)
+
+    assert [value for _, value in shown["series"][0]["points"] if value is not None] == [50.0, 50.0, 50.0]
+    assert (shown["series"][0]["rule"], shown["series"][0]["above"]) == ("cpu", [75.0])
+    earlier = house.console().samples("orders", since=None, until=house.clock.now() - timedelta(minutes=29), points=500)
+    assert len([at for at in earlier["nodes"]["current"] if at is not None]) == 2
+
+
+async def test_a_chart_of_no_time_is_refused(house):
+    with pytest.raises(QuestionInvalidError, match="before until"):
+        house.console().samples("orders", since=house.clock.now(), until=house.clock.now(), points=500)
+
+
+async def test_a_chart_of_too_many_records_is_refused(house, monkeypatch):
+    monkeypatch.setattr(console_module, "MOST_RECORDS", 1)
+    await house.evaluate()
+    house.console().samples("orders", since=None, until=None, points=1)
+    house.minutes()
+    await house.evaluate()
+    with pytest.raises(QuestionInvalidError, match="more than 1 records"):
+        house.console().samples("orders", since=None, until=None, points=1)

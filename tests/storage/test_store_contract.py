@@ -257,6 +257,16 @@ async def test_decisions_are_limited_to_the_newest(store):
     assert [record["details"]["n"] for record in store.history.decisions("orders", limit=2)] == ["4", "3"]
 
 
+@pytest.mark.parametrize("times", [1, 450], ids=["at different times", "at the same time"])
+async def test_records_of_a_span_come_oldest_first_each_once(store, times):
+    decisions = [samples.decision(NOW + n // times * MICROSECOND, details={"n": str(n)}) for n in range(1000)]
+    await store.record([*decisions, samples.decision(target="users")])
+
+    found = list(store.history.records("orders", since=NOW + MICROSECOND, until=NOW + 700 * MICROSECOND))
+    span = decisions[times:] if times > 1 else decisions[1:700]
+    assert [record["details"]["n"] for record in found] == [one.details["n"] for one in span]
+
+
 async def test_a_cycle_without_decisions_records_nothing(store):
     await store.record([])
     assert store.history.decisions("orders") == ()

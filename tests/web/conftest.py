@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from autoscaler.core.decision import rfc3339
 from autoscaler.errors import StoreError
-from autoscaler.ports import ChangeInvalidError, ChangeRefusedError
+from autoscaler.ports import ChangeInvalidError, ChangeRefusedError, QuestionInvalidError
 from autoscaler.web import app, server
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
@@ -120,6 +120,30 @@ def intervention(kind: str = "pause", target: str | None = "orders", **more: Any
     }
 
 
+def chart(target: str = "orders") -> Json:
+    """An hour with one record."""
+    return {
+        "target": target,
+        "now": "2026-11-23T10:00:00Z",
+        "since": "2026-11-23T09:00:00Z",
+        "until": "2026-11-23T10:00:00Z",
+        "series": [
+            {
+                "rule": "cpu",
+                "metric": "ddm_cpu_util",
+                "unit": "%",
+                "mode": "enforce",
+                "above": [75.0, 92.0],
+                "below": [30.0],
+                "target": None,
+                "points": [[1795424340.0, 81.2]],
+            }
+        ],
+        "nodes": {"at": [1795424340.0], "current": [3], "ready": [2], "desired": [4], "min": [2], "max": [16]},
+        "thinned": False,
+    }
+
+
 @dataclass
 class FakeConsole:
     """The port Console: what it is given, and what was asked of it."""
@@ -132,6 +156,7 @@ class FakeConsole:
     broken: str = ""
     refusal: str = ""
     invalid: str = ""
+    unanswerable: str = ""
     notes: list[str] = field(default_factory=list)
     done: list[Json] = field(default_factory=list)
     paused: int = 0  # pauses that a resume ends
@@ -166,6 +191,13 @@ class FakeConsole:
             and (since is None or datetime.fromisoformat(one["at"]) >= since)
         ]
         return tuple(found[:limit])
+
+    def samples(self, target: str, *, since: datetime | None, until: datetime | None, points: int) -> Json:
+        self._check()
+        if self.unanswerable:
+            raise QuestionInvalidError(self.unanswerable)
+        self.asked.append((target, since, until, points))
+        return chart(target)
 
     def operations(self, target: str | None, *, limit: int) -> tuple[Json, ...]:
         self._check()

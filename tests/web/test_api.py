@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from autoscaler.web import armour
-from tests.web.conftest import TOKEN, intervention, operation, record, target
+from tests.web.conftest import TOKEN, chart, intervention, operation, record, target
 
 DOCS = Path(__file__).parents[2] / "docs/api.md"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -49,7 +49,6 @@ def test_metrics_are_what_telemetry_gives_for_the_accept_header(served):
     [
         ("POST", "/-/reload"),
         ("GET", "/api/v1/events"),
-        ("GET", "/api/v1/targets/orders/samples"),
     ],
 )
 def test_what_is_not_in_this_version_is_refused_by_name(served, method, path):
@@ -89,6 +88,24 @@ def test_decisions_are_asked_for_by_before_since_and_limit(served):
     ]
 
 
+def test_a_chart_is_asked_for_by_since_until_and_points(served):
+    path = "/api/v1/targets/orders/samples"
+    hour = {"since": "2026-11-23T09:00:00Z", "until": "2026-11-23T11:00:00+01:00", "points": "100"}
+
+    assert served.http.get(path, params=hour).json() == chart()
+    assert served.http.get(path).status_code == 200
+    nine, ten = (datetime.fromisoformat(f"2026-11-23T{hour}:00:00Z") for hour in ("09", "10"))
+    assert served.console.asked == [("orders", nine, ten, 100), ("orders", None, None, 500)]
+
+
+def test_a_chart_that_cannot_be_made_is_422_with_the_reason(served):
+    served.console.unanswerable = "since: it must be before until"
+
+    answer = served.http.get("/api/v1/targets/orders/samples")
+
+    assert (answer.status_code, answer.json()) == (422, {"error": "since: it must be before until"})
+
+
 def test_operations_of_one_target_or_of_all(served):
     served.console.shown.append(target("other"))
     served.console.ended = [operation(), operation(target="other")]
@@ -104,7 +121,7 @@ def test_the_configuration_is_what_the_console_shows(served):
     assert served.http.get("/api/v1/config").json() == {"server": {"token": "**********"}}
 
 
-@pytest.mark.parametrize("rest", ["", "/decisions", "/operations"])
+@pytest.mark.parametrize("rest", ["", "/decisions", "/operations", "/samples"])
 def test_an_unknown_target_is_404_and_names_those_there_are(served, rest):
     answer = served.http.get(f"/api/v1/targets/nope{rest}")
 
@@ -119,10 +136,14 @@ def test_an_unknown_target_is_404_and_names_those_there_are(served, rest):
         ("limit=many", "limit"),
         ("before=yesterday", "before"),
         ("since=2026-11-23T09:00:00", "since"),  # without its offset
+        ("until=2026-11-23T09:00:00", "until"),
+        ("points=0", "points"),
+        ("points=2001", "points"),
     ],
 )
 def test_a_query_out_of_bounds_is_422_and_names_the_parameter(served, query, words):
-    answer = served.http.get(f"/api/v1/targets/orders/decisions?{query}")
+    of = "samples" if words in ("until", "points") else "decisions"
+    answer = served.http.get(f"/api/v1/targets/orders/{of}?{query}")
 
     assert answer.status_code == 422
     assert answer.json()["error"].startswith(f"{words}: ")
@@ -359,7 +380,13 @@ def test_the_reference_names_every_path(served):
     assert documented == described | {"GET /"}
 
 
-SHAPES = {"A target": target(), "An operation": operation(), "An intervention": intervention()}
+SHAPES = {
+    "A target": target(),
+    "A chart": chart(),
+    "A chart's series": chart()["series"][0],
+    "An operation": operation(),
+    "An intervention": intervention(),
+}
 
 
 @pytest.mark.parametrize(("title", "shape"), SHAPES.items(), ids=SHAPES)
