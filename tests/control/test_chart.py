@@ -96,10 +96,10 @@ def test_a_rule_that_the_policy_has_no_more_is_shown_by_its_values_alone():
 
 
 def test_a_schedule_has_no_series_and_tracking_has_its_target():
-    schedule = rule("office hours", type="schedule", metric=None, thresholds={})
+    schedule = rule("hours", type="schedule", metric=None, thresholds={})
     tracking = rule("load", type="target_tracking", thresholds={"target": 60.0})
 
-    (series,) = drawn([record(0, load=50, **{"office hours": None})], schedule, tracking)["series"]
+    (series,) = drawn([record(0, load=50, hours=None)], schedule, tracking)["series"]
 
     assert (series["rule"], series["target"], series["above"], series["below"]) == ("load", 60.0, [], [])
 
