@@ -17,9 +17,11 @@ from pydantic import SecretStr
 
 from autoscaler import settings as settings_module
 from autoscaler.clock import Clock
+from autoscaler.control.broadcast import Broadcast
 from autoscaler.control.console import DaemonConsole, Readiness
 from autoscaler.control.cycle import Cycle
 from autoscaler.control.executor import Executor
+from autoscaler.control.feed import Feed
 from autoscaler.control.memory import Memory
 from autoscaler.control.poller import Poller
 from autoscaler.control.reconciler import Reconciler
@@ -74,7 +76,8 @@ class Daemon:
         self._readiness.lacks("sign-in", "not signed in yet")
         metrics = Metrics(clock, ceiling=setup.ceiling)
         metrics.config_loaded(successful=True)
-        self._monitor: Monitor = Telemetry(metrics)
+        self._feed = Feed(clock, targets=len(setup.policies))
+        self._monitor: Monitor = Broadcast(Telemetry(metrics), self._feed)
         self._closing = contextlib.ExitStack()
         with contextlib.ExitStack() as opened:
             store = sqlite.open_store(setup.store)
@@ -128,6 +131,7 @@ class Daemon:
                 readiness=self._readiness,
                 clock=clock,
                 monitor=self._monitor,
+                feed=self._feed,
             )
             self.web = server.Server(
                 app.create_app(self.console, metrics.exposition, setup.token), host=setup.host, port=setup.port
@@ -153,6 +157,7 @@ class Daemon:
                 await self._scheduler.stop(DRAIN_SECONDS)
                 before_close()
         finally:
+            self._feed.close()
             await self.web.stop()
             for source in self._prometheus.values():
                 await source.aclose()

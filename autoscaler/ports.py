@@ -8,6 +8,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from enum import StrEnum
+from functools import cached_property
 from typing import Any, Protocol, Self
 
 from autoscaler.core.by_hand import ByHand, Intervention
@@ -335,6 +337,44 @@ class Monitor(Protocol):
         ...
 
 
+class EventKind(StrEnum):
+    """What those who watch are told of."""
+
+    DECISION = "decision"  # an evaluation ended: its record
+    OPERATION = "operation"  # an operation changed, or became overdue: it, with `overdue`
+    INTERVENTION = "intervention"  # an operator did something, or took it back
+    RELOAD = "reload"  # the configuration was read anew, or was refused
+    CYCLE = "cycle"  # a round over all targets of an interval ended
+    LOST = "lost"  # events between the follower's last and now are not known any more
+
+
+@dataclass(frozen=True)
+class Event:
+    """One of them; its data is written as JSON when somebody wants it."""
+
+    id: int  # greater than that of every earlier event
+    kind: EventKind
+    target: str | None  # None: of all, or of none
+    write: Callable[[], str]
+
+    @cached_property
+    def data(self) -> str:
+        """A JSON object on one line."""
+        return self.write()
+
+
+class Following(Protocol):
+    """One reader's place among the events."""
+
+    async def take(self, seconds: float) -> tuple[Event, ...] | None:
+        """The next events, waiting so many real seconds for one; none where none came; None at the end of all."""
+        ...
+
+    def close(self) -> None:
+        """Give the place up."""
+        ...
+
+
 class Console(Protocol):
     """What the web pages, the API and its callers may ask of a running daemon, and what they may change."""
 
@@ -374,6 +414,18 @@ class Console(Protocol):
 
     def operations(self, target: str | None, *, limit: int) -> tuple[dict[str, Any], ...]:
         """Operations as JSON, newest first."""
+        ...
+
+    def last_event(self) -> int:
+        """The id of the newest event: who reads the state after it, and follows after it, misses nothing."""
+        ...
+
+    def follow(self, after: int | None) -> Following:
+        """Read along what happens, after the event of that id, or from now on.
+
+        Raises:
+            FeedFullError: no more can.
+        """
         ...
 
     def config(self) -> dict[str, Any]:
@@ -424,6 +476,10 @@ class OperationOpenError(Exception):
 
 class ChangeRefusedError(Exception):
     """What an operator asks for cannot be done now; the text says why and what to do."""
+
+
+class FeedFullError(Exception):
+    """Events cannot be followed now; the text says why."""
 
 
 class QuestionInvalidError(Exception):

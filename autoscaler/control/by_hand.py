@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from autoscaler.clock import Clock
+from autoscaler.control.feed import Feed
 from autoscaler.control.poller import under
 from autoscaler.core import by_hand
 from autoscaler.core.by_hand import ByHand, Intervention, Kind
@@ -19,7 +20,7 @@ from autoscaler.core.decision import rfc3339
 from autoscaler.core.observation import Override, Pause
 from autoscaler.core.policy import Policy
 from autoscaler.core.target import Mode
-from autoscaler.ports import ChangeInvalidError, ChangeRefusedError, History, Monitor, Store
+from autoscaler.ports import ChangeInvalidError, ChangeRefusedError, EventKind, History, Monitor, Store
 
 LONGEST_OVERRIDE = timedelta(days=30)
 """Longer than that a number of nodes belongs into the policy's min and max, where others see it."""
@@ -40,6 +41,7 @@ class OperatorsHand:
     history: History
     clock: Clock
     monitor: Monitor
+    feed: Feed
 
     async def pause(self, target: str | None, *, lasts: timedelta | None, reason: str, who: str) -> Json:
         now = self.clock.now()
@@ -105,6 +107,8 @@ class OperatorsHand:
     async def _answer(self, target: str | None, changed: Sequence[Intervention]) -> Json:
         """What was changed, what holds now, and what somebody should know beside it."""
         now = self.clock.now()
+        for one in changed:
+            self.feed.publish(EventKind.INTERVENTION, one.target, one.as_json)
         standing = await self.store.standing(at=now)
         held = by_hand.of_targets(standing, [*self.policies, NO_TARGET], now)
         for name in self.policies:

@@ -7,6 +7,7 @@ from typing import Any
 
 from autoscaler.clock import Clock
 from autoscaler.control import by_hand, chart
+from autoscaler.control.feed import Feed
 from autoscaler.control.group_watch import remember
 from autoscaler.control.memory import Memory
 from autoscaler.control.poller import under
@@ -20,7 +21,7 @@ from autoscaler.core.operation_json import operation_json
 from autoscaler.core.policy import KINDS, Direction, MetricRule, Policy, Rule, ScheduleRule, TargetTrackingRule
 from autoscaler.core.target import Mode, NodeState, Snapshot
 from autoscaler.errors import CloudError
-from autoscaler.ports import ChangeRefusedError, Cloud, History, Monitor, QuestionInvalidError, Store
+from autoscaler.ports import ChangeRefusedError, Cloud, Following, History, Monitor, QuestionInvalidError, Store
 
 SHOWN_BY_DEFAULT = timedelta(hours=1)
 
@@ -59,6 +60,7 @@ class DaemonConsole:
     readiness: Readiness
     clock: Clock
     monitor: Monitor
+    feed: Feed
 
     def healthy(self) -> tuple[bool, str]:
         return self.pulse.healthy(self.clock.monotonic())
@@ -69,6 +71,12 @@ class DaemonConsole:
 
     def now(self) -> datetime:
         return self.clock.now()
+
+    def last_event(self) -> int:
+        return self.feed.last()
+
+    def follow(self, after: int | None) -> Following:
+        return self.feed.follow(after)
 
     def config(self) -> dict[str, Any]:
         return self.settings
@@ -154,6 +162,7 @@ class DaemonConsole:
             history=self.history,
             clock=self.clock,
             monitor=self.monitor,
+            feed=self.feed,
         )
 
     async def resolve(self, target: str, *, outcome: str, reason: str, who: str) -> dict[str, Any]:

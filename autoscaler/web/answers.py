@@ -6,7 +6,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from autoscaler.errors import CloudError, StoreError
-from autoscaler.ports import ChangeInvalidError, ChangeRefusedError, QuestionInvalidError
+from autoscaler.ports import ChangeInvalidError, ChangeRefusedError, FeedFullError, QuestionInvalidError
 
 
 def install(app: FastAPI) -> None:
@@ -15,6 +15,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(StoreError, _unavailable)
     app.add_exception_handler(CloudError, _unavailable)
+    app.add_exception_handler(FeedFullError, _come_back)
     app.add_exception_handler(ChangeRefusedError, _conflict)
     app.add_exception_handler(ChangeInvalidError, _not_allowed)
     app.add_exception_handler(QuestionInvalidError, _not_allowed)
@@ -39,6 +40,10 @@ async def _invalid(_request: Request, error: Exception) -> JSONResponse:
 
 async def _unavailable(_request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"error": str(error)}, 503)
+
+
+async def _come_back(_request: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"error": str(error)}, 503, headers={"Retry-After": "30"})
 
 
 async def _conflict(_request: Request, error: Exception) -> JSONResponse:

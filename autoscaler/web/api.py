@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse, Response
 
 from autoscaler.core.decision import rfc3339
 from autoscaler.ports import Console
+from autoscaler.web import events
 from autoscaler.web.token import TokenRule
 from autoscaler.yamlfile import quantities, shape
 
@@ -30,9 +31,6 @@ Points = Annotated[int, Query(ge=1, le=2000, description="stretches of time at m
 
 CHARTS_AT_ONCE = 2
 """Charts of long spans take a thread for a second; scrapes and pages need threads, too."""
-
-LATER_READS = ("events",)
-"""Paths that are promised and not there yet: refused by name."""
 
 
 class _Change(BaseModel):
@@ -87,8 +85,7 @@ def router(console: Console, token: TokenRule) -> APIRouter:
     _add_history(paths, console)
     _add_changes(paths, console, token)
     _add_changes_of_all(paths, console, token)
-    for path in LATER_READS:
-        paths.add_api_route(f"/{path}", _later, methods=["GET"], include_in_schema=False)
+    events.add(paths, console)
     return paths
 
 
@@ -96,7 +93,8 @@ def _add_targets(paths: APIRouter, console: Console) -> None:
     @paths.get("/targets")
     async def targets() -> Json:
         """Every target with its nodes, last decision, open operation and cooldowns, and the daemon's time."""
-        return {"now": rfc3339(console.now()), "targets": list(console.targets())}
+        event = console.last_event()
+        return {"now": rfc3339(console.now()), "event": event, "targets": list(console.targets())}
 
     @paths.get("/targets/{name}")
     async def target(name: str) -> Json:
@@ -224,7 +222,3 @@ def _known(console: Console, name: str) -> Json:
         f"There is no target {name!r}; there {'is none' if not names else f'are: {there}'}."
         + (f" {near[0].upper()}{near[1:]}" if near else ""),
     )
-
-
-async def _later() -> None:
-    raise HTTPException(501, "This is not in this version.")

@@ -9,12 +9,16 @@ from types import TracebackType
 from typing import Self
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from autoscaler.errors import ListenError
 
-DRAIN_SECONDS = 5
-"""How long answers under way may take at the stop."""
+DRAIN_SECONDS = 2
+"""How long answers under way may take at the stop: with the daemon's own drain, within 10 s."""
+
+PATIENCE_SECONDS = 20.0
+"""How long a reader may take nothing of what is sent to it, before its connection is broken."""
 
 HIGHEST_PORT = 65535
 
@@ -33,6 +37,30 @@ class _QuietServer(uvicorn.Server):
         yield
 
 
+class _Impatient(H11Protocol):
+    """Breaks the connection of a reader that takes nothing: it would hold memory and a place for ever.
+
+    Closing is not enough, since that waits until what was written has been taken.
+    """
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+        """Note the connection that is to be broken."""
+        super().connection_made(transport)
+        app = self.app
+
+        async def served(scope: Scope, receive: Receive, send: Send) -> None:
+            async def sent(message: Message) -> None:
+                try:
+                    async with asyncio.timeout(PATIENCE_SECONDS):
+                        await send(message)
+                except TimeoutError:
+                    transport.abort()  # what else is sent goes nowhere, and the application hears that nobody listens
+
+            await app(scope, receive, sent)
+
+        self.app = served
+
+
 class Server:
     """Started and stopped with `async with`; `address` is where it listens, also for port 0."""
 
@@ -40,7 +68,7 @@ class Server:
         self._socket = _bound(host, port)
         config = uvicorn.Config(
             app,
-            http="h11",
+            http=_Impatient,
             ws="none",
             lifespan="off",
             log_config=None,
@@ -81,6 +109,9 @@ class Server:
         self._server.should_exit = True
         if self._task is not None:
             await self._task
+        for connection in list(self._server.server_state.connections):  # of readers that have not taken all
+            if connection.transport is not None:
+                connection.transport.abort()
         self._socket.close()
 
     async def __aenter__(self) -> Self:

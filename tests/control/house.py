@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from autoscaler.control.console import DaemonConsole, Readiness
 from autoscaler.control.cycle import Cycle
 from autoscaler.control.executor import Executor
+from autoscaler.control.feed import Feed
 from autoscaler.control.memory import Memory
 from autoscaler.control.poller import Poller
 from autoscaler.control.reconciler import Reconciler
@@ -107,6 +108,7 @@ class House:
             readiness=Readiness(),
             clock=self.clock,
             monitor=self.monitor,
+            feed=Feed(self.clock),
         )
 
     async def evaluate(self, *, wait: bool = True) -> list[Decision]:

@@ -2,7 +2,8 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,10 +12,12 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from autoscaler.control.feed import Feed
 from autoscaler.core.decision import rfc3339
 from autoscaler.errors import StoreError
-from autoscaler.ports import ChangeInvalidError, ChangeRefusedError, QuestionInvalidError
+from autoscaler.ports import ChangeInvalidError, ChangeRefusedError, Following, QuestionInvalidError
 from autoscaler.web import app, server
+from tests.fakes import FakeClock
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 TOKEN = "correct horse"
@@ -157,6 +160,7 @@ class FakeConsole:
     refusal: str = ""
     invalid: str = ""
     unanswerable: str = ""
+    feed: Feed = field(default_factory=lambda: Feed(FakeClock(NOW), followers=3))
     notes: list[str] = field(default_factory=list)
     done: list[Json] = field(default_factory=list)
     paused: int = 0  # pauses that a resume ends
@@ -203,6 +207,12 @@ class FakeConsole:
         self._check()
         return tuple(one for one in self.ended if target in (None, one["target"]))[:limit]
 
+    def last_event(self) -> int:
+        return self.feed.last()
+
+    def follow(self, after: int | None) -> Following:
+        return self.feed.follow(after)
+
     def config(self) -> Json:
         return {"server": {"token": "**********"}}
 
@@ -247,6 +257,14 @@ class FakeConsole:
             raise StoreError(self.broken)
 
 
+def until(true: Callable[[], bool]) -> None:
+    """Wait until it is so; fails after 10 s."""
+    deadline = time.monotonic() + 10
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def metrics(accept: str) -> tuple[bytes, str]:
     """What telemetry would answer; says what it was asked for."""
     return f"# {accept}\n".encode(), "text/plain; version=0.0.4; charset=utf-8"
@@ -269,8 +287,18 @@ class Served:
     def _do(self, work: Any) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
 
-    def close(self) -> None:
-        self.http.close()
+    def call(self, what: Callable[..., Any], *arguments: Any) -> Any:
+        """Have something done in the loop of the server, and what came of it."""
+
+        async def done() -> Any:
+            return what(*arguments)
+
+        return asyncio.run_coroutine_threadsafe(done(), self._loop).result(20)
+
+    def close(self, *, keep_http: bool = False) -> None:
+        if not keep_http:
+            self.http.close()
+        self.call(self.console.feed.close)
         self._do(self._server.stop())
         self._do(self._loop.shutdown_default_executor())
         self._loop.call_soon_threadsafe(self._loop.stop)

@@ -48,7 +48,6 @@ def test_metrics_are_what_telemetry_gives_for_the_accept_header(served):
     ("method", "path"),
     [
         ("POST", "/-/reload"),
-        ("GET", "/api/v1/events"),
     ],
 )
 def test_what_is_not_in_this_version_is_refused_by_name(served, method, path):
@@ -62,7 +61,9 @@ def test_what_is_not_in_this_version_is_refused_by_name(served, method, path):
 
 
 def test_targets_come_with_the_daemons_time(served):
-    assert served.http.get("/api/v1/targets").json() == {"now": "2026-11-23T10:00:00Z", "targets": [target()]}
+    event = served.call(served.console.feed.last)
+    answer = served.http.get("/api/v1/targets").json()
+    assert answer == {"now": "2026-11-23T10:00:00Z", "event": event, "targets": [target()]}
 
 
 def test_one_target_comes_with_its_policy(served):
