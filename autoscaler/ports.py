@@ -16,6 +16,7 @@ from autoscaler.core.by_hand import ByHand, Intervention
 from autoscaler.core.checks import DataNode, Job, Offer
 from autoscaler.core.decision import Decision
 from autoscaler.core.fleet import Use
+from autoscaler.core.history import Standing
 from autoscaler.core.operation import Operation
 from autoscaler.core.policy import CLOUD_EYE, Direction, Fleet, Metric, Policy, Statistic
 from autoscaler.core.target import InstanceKey, Scope, Snapshot, Target
@@ -306,6 +307,10 @@ class Monitor(Protocol):
 
     def decided(self, policy: Policy, decision: Decision, cooldowns: Mapping[Direction, timedelta]) -> None:
         """An evaluation ended in a record; `cooldowns`: what is left per direction, t."""
+        ...
+
+    def breakers(self, target: str, standing: Mapping[Direction, Standing]) -> None:
+        """How a target's breakers stood in the evaluation that just ended in a record."""
         ...
 
     def fleet(self, fleet: Fleet, use: Use) -> None:

@@ -13,6 +13,7 @@ from autoscaler.core.by_hand import ByHand, Intervention, Kind
 from autoscaler.core.checks import DataNode, Job, Offer
 from autoscaler.core.decision import Decision
 from autoscaler.core.fleet import Use
+from autoscaler.core.history import Standing
 from autoscaler.core.operation import Operation, State
 from autoscaler.core.policy import Direction, Fleet, Policy
 from autoscaler.core.target import InstanceKey, Node, Scope, Snapshot, Target
@@ -498,6 +499,7 @@ class RecordingMonitor:
     operations: list[tuple[Operation, bool]] = field(default_factory=list)
     events: list[tuple[str, str, dict[str, object]]] = field(default_factory=list)
     fleets: list[tuple[Fleet, Use]] = field(default_factory=list)
+    standing: dict[str, Mapping[Direction, Standing]] = field(default_factory=dict)
 
     def cycle(self, *, interval: timedelta, seconds: float, lateness: float, targets: int, errors: int) -> None:
         self.cycles.append(
@@ -512,6 +514,9 @@ class RecordingMonitor:
 
     def decided(self, policy: Policy, decision: Decision, cooldowns: Mapping[Direction, timedelta]) -> None:
         self.decisions.append(decision)
+
+    def breakers(self, target: str, standing: Mapping[Direction, Standing]) -> None:
+        self.standing[target] = standing
 
     def fleet(self, fleet: Fleet, use: Use) -> None:
         self.fleets.append((fleet, use))

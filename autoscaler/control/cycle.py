@@ -219,6 +219,8 @@ class Cycle:
         if one.decision.vetoes == (Reason.OBSERVE_ONLY,):
             share.shadow(remembered.shadow_of(one.decision, one.seen.instance, one.seen.snapshot.group_id))
         self._monitor.decided(policy, one.decision, cooldowns)
+        standing = history.breakers(observation.of_group, policy.breaker.failures, reset=observation.breaker_reset)
+        self._monitor.breakers(policy.name, standing)
 
     def _all_failed(self, names: Sequence[str], error: Exception) -> int:
         for name in names:

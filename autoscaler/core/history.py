@@ -3,8 +3,9 @@
 All of it is derived from the operations and `now`; nothing else is remembered, so a restart forgets nothing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from autoscaler.core.decision import Reason
 from autoscaler.core.operation import Operation, State
@@ -80,6 +81,26 @@ def breaker_open_until(
     opened_by = (Direction.OUT,) if direction is Direction.OUT else (Direction.OUT, Direction.IN)
     rows = (_failures_in_a_row(ours, each) for each in opened_by)
     return max((max(row) + _rest(len(row) - failures) for row in rows if len(row) >= failures), default=None)
+
+
+class Standing(NamedTuple):
+    """How the breaker of one direction stands: for showing; the guard asks by itself."""
+
+    failures: int  # of this direction, in a row
+    open_until: datetime | None  # it may be past; None: too few have failed in a row
+
+
+def breakers(
+    operations: Sequence[Operation], failures: int, *, reset: datetime | None = None
+) -> Mapping[Direction, Standing]:
+    """How both breakers stand; `failures` and `reset` as `breaker_open_until` takes them."""
+    ours = [op for op in operations if not op.shadow and (reset is None or _end(op) > reset)]
+    return {
+        direction: Standing(
+            len(_failures_in_a_row(ours, direction)), breaker_open_until(ours, direction, failures, reset=reset)
+        )
+        for direction in Direction
+    }
 
 
 def _rest(more: int) -> timedelta:

@@ -5,29 +5,25 @@ series; a removed target takes all of its series with it. Labels are enums, name
 """
 
 import platform
-from collections import Counter as Tally
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, openmetrics
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 
 from autoscaler import __version__
 from autoscaler.clock import Clock
 from autoscaler.core.by_hand import ByHand
 from autoscaler.core.decision import Decision
-from autoscaler.core.fleet import HOUR, Use
+from autoscaler.core.fleet import Use
+from autoscaler.core.history import Standing
 from autoscaler.core.operation import Operation, State
 from autoscaler.core.policy import Direction, Fleet, Policy
 from autoscaler.core.target import Mode, Snapshot
-from autoscaler.telemetry import error_name
+from autoscaler.telemetry import error_name, fleet_series, target_series
+from autoscaler.telemetry.latest import Latest
 from autoscaler.telemetry.steps import Steps
-
-OUTCOMES = frozenset({State.UNKNOWN, State.REJECTED, State.SUCCEEDED, State.FAILED, State.NEVER_HAPPENED})
-"""States that `operations_total` counts as they are entered; all but unknown are ends, each operation's only one."""
 
 CYCLE_BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 """Seconds: from one target to a fleet that fills its interval."""
@@ -54,14 +50,14 @@ class Metrics:
         self._clock = clock
         self._ceiling = ceiling
         self._born = clock.now()
-        self._targets: dict[str, _Target] = {}
-        self._fleet = _FleetCollector()
+        self._targets: dict[str, Latest] = {}
+        self._fleet = fleet_series.FleetCollector()
         self._steps = Steps()
         self._pages: dict[str, bytes] = {}
         self._registry = CollectorRegistry()
         self._build_instruments()
         ProcessCollector(registry=self._registry)
-        self._registry.register(_TargetCollector(self._targets, clock))
+        self._registry.register(target_series.TargetCollector(self._targets, clock))
         self._registry.register(self._fleet)
         self.leads(leader)
 
@@ -127,7 +123,7 @@ class Metrics:
             policy = replace(told, mode=Mode.OBSERVE) if capped else told
             known = self._targets.get(policy.name)
             if known is None:
-                self._targets[policy.name] = _Target(policy)
+                self._targets[policy.name] = Latest(policy)
             else:
                 known.adopt(policy)
 
@@ -151,9 +147,14 @@ class Metrics:
             target.cooldowns = dict(cooldowns)
             target.decisions[decision.decision, decision.reason] += 1
 
+    def breakers(self, target: str, standing: Mapping[Direction, Standing]) -> None:
+        """How a target's breakers stand; the end of a rest is seen when a page is rendered."""
+        if known := self._targets.get(target):
+            known.breakers = standing
+
     def fleet(self, fleet: Fleet, use: Use) -> None:
         """What all targets together have and have used, and what they may."""
-        self._fleet.latest = _fleet_values(fleet, use)
+        self._fleet.latest = fleet_series.values_of(fleet, use)
 
     def failed(self, target: str, error: Exception) -> None:
         if known := self._targets.get(target):
@@ -232,220 +233,6 @@ class _Late:
         if not self._registered:
             self._registry.register(self._gauge)
             self._registered = True
-
-
-@dataclass
-class _Target:
-    """The latest that is known of one target; each field is replaced whole, so a rendering thread sees old or new."""
-
-    policy: Policy
-    snapshot: Snapshot | None = None
-    by_hand: ByHand | None = None
-    decision: Decision | None = None
-    cooldowns: Mapping[Direction, timedelta] = field(default_factory=dict)
-    open: frozenset[str] = frozenset()  # ids of own operations under way
-    overdue: frozenset[str] = frozenset()  # and of those, for too long
-    decisions: Tally[tuple[str, str]] = field(default_factory=Tally)
-    operations: Tally[tuple[str, str]] = field(default_factory=Tally)
-    submitted: Tally[str] = field(default_factory=Tally)
-    errors: Tally[str] = field(default_factory=Tally)
-
-    def adopt(self, policy: Policy) -> None:
-        """Go on under a new policy."""
-        self.policy = policy
-        if policy.mode is Mode.OFF:
-            self.snapshot = self.decision = None
-            self.cooldowns = {}
-
-    def follow(self, operation: Operation, *, overdue: bool) -> None:
-        """Remember whether the operation is open, and for too long."""
-        this = frozenset({operation.id})
-        self.open = self.open | this if operation.open else self.open - this
-        self.overdue = self.overdue | this if operation.open and overdue else self.overdue - this
-
-    def count(self, operation: Operation) -> None:
-        """Count the state that was entered, and the call as accepted where this step shows that it was."""
-        if operation.state in OUTCOMES:
-            self.operations[operation.direction.value, operation.state.value] += 1
-        never_acknowledged = operation.state is State.SUCCEEDED and operation.submitted_at is None
-        if operation.state is State.SUBMITTED or never_acknowledged:
-            self.submitted[operation.direction.value] += 1
-
-
-class _TargetCollector(Collector):
-    """Turns what is known of the targets into series, at the time of the rendering."""
-
-    def __init__(self, targets: Mapping[str, _Target], clock: Clock) -> None:
-        self._targets = targets
-        self._clock = clock
-
-    def describe(self) -> Iterator[Metric]:
-        """The families without a series, so that registering asks nothing."""
-        return self._families({})
-
-    def collect(self) -> Iterator[Metric]:
-        return self._families(dict(self._targets))
-
-    def _families(self, targets: Mapping[str, _Target]) -> Iterator[Metric]:
-        now = self._clock.now()
-        for kind, name, words, labels, values in _FAMILIES:
-            family = kind(f"autoscaler_{name}", words, labels=["target", *labels])
-            for target_name, target in targets.items():
-                for label_values, value in values(target, now):
-                    family.add_metric([target_name, *label_values], value)
-            yield family
-
-
-class _FleetCollector(Collector):
-    """What is known of all targets together; a number that is not known, or a limit that is not set, has no series."""
-
-    def __init__(self) -> None:
-        self.latest: Mapping[str, float] = {}
-
-    def collect(self) -> Iterator[Metric]:
-        latest = self.latest
-        for name, words in _FLEET_FAMILIES.items():
-            if name in latest:
-                yield GaugeMetricFamily(f"autoscaler_{name}", words, value=latest[name])
-
-
-_FLEET_FAMILIES = {
-    "fleet_nodes": "Nodes of all targets' groups, and those that are still to come.",
-    "fleet_nodes_limit": "Most nodes that all targets together may have.",
-    "fleet_added_nodes": "Nodes that all targets together have added within the last hour.",
-    "fleet_added_nodes_limit": "Most nodes that all targets together may add within an hour.",
-    "fleet_node_seconds": "Seconds that nodes of all targets together were there within the last 24 hours.",
-    "fleet_node_seconds_budget": "The budget of such seconds within 24 hours.",
-}
-
-
-def _fleet_values(fleet: Fleet, use: Use) -> Mapping[str, float]:
-    limits, budget = fleet.limits, fleet.budget
-    values: dict[str, float | None] = {
-        "fleet_nodes_limit": limits.nodes,
-        "fleet_added_nodes_limit": limits.added_per_hour,
-        "fleet_node_seconds_budget": None if budget is None else (budget.node_hours_per_day * HOUR).total_seconds(),
-    }
-    if not use.unknown:  # without a target's share a sum says nothing
-        values |= {"fleet_nodes": use.nodes, "fleet_added_nodes": use.added}
-        values["fleet_node_seconds"] = use.node_time.total_seconds()
-    return {name: value for name, value in values.items() if value is not None}
-
-
-_Series = Iterator[tuple[tuple[str, ...], float]]
-"""Label values after the target's name, and the value."""
-
-
-def _nodes(target: _Target, _now: datetime) -> _Series:
-    if target.snapshot is not None:
-        yield ("current",), target.snapshot.current
-        yield ("ready",), target.snapshot.ready
-    if target.decision is not None:
-        yield ("desired",), target.decision.desired
-    yield ("min",), target.policy.bounds.min
-    yield ("max",), target.policy.bounds.max
-
-
-def _values(target: _Target, _now: datetime) -> _Series:
-    for rule in target.decision.rules if target.decision else ():
-        if rule.value is not None:
-            yield (rule.rule,), float(rule.value)
-
-
-def _ages(target: _Target, now: datetime) -> _Series:
-    for rule in target.decision.rules if target.decision else ():
-        if rule.as_of is not None:
-            yield (rule.rule,), (now - rule.as_of).total_seconds()
-
-
-def _modes(target: _Target, _now: datetime) -> _Series:
-    for mode in Mode:
-        yield (mode.value,), float(mode is target.policy.mode)
-
-
-def _paused(target: _Target, now: datetime) -> _Series:
-    if target.by_hand is not None:
-        yield (), float(any(pause.active(now) for pause in target.by_hand.pauses))
-
-
-def _override(target: _Target, now: datetime) -> _Series:
-    for override in target.by_hand.overrides if target.by_hand else ():
-        if override.active(now):
-            yield (), override.nodes
-
-
-def _cooldowns(target: _Target, now: datetime) -> _Series:
-    decision = target.decision
-    if decision is None:
-        return
-    for direction, left in target.cooldowns.items():
-        yield (direction.value,), max(0.0, (decision.at + left - now).total_seconds())
-
-
-def _in_progress(target: _Target, _now: datetime) -> _Series:
-    yield (), float(bool(target.open))
-
-
-def _overdue(target: _Target, _now: datetime) -> _Series:
-    yield (), float(bool(target.overdue))
-
-
-def _decisions(target: _Target, _now: datetime) -> _Series:
-    return ((labels, count) for labels, count in list(target.decisions.items()))
-
-
-def _operations(target: _Target, _now: datetime) -> _Series:
-    return ((labels, count) for labels, count in list(target.operations.items()))
-
-
-def _submitted(target: _Target, _now: datetime) -> _Series:
-    return (((direction,), count) for direction, count in list(target.submitted.items()))
-
-
-def _errors(target: _Target, _now: datetime) -> _Series:
-    return (((error,), count) for error, count in list(target.errors.items()))
-
-
-_Family = type[GaugeMetricFamily] | type[CounterMetricFamily]
-_FAMILIES: tuple[tuple[_Family, str, str, tuple[str, ...], Callable[[_Target, datetime], _Series]], ...] = (
-    (GaugeMetricFamily, "target_nodes", "Nodes of the target's group.", ("kind",), _nodes),
-    (GaugeMetricFamily, "metric_value", "What a rule last looked at, in the metric's own unit.", ("rule",), _values),
-    (GaugeMetricFamily, "metric_age_seconds", "Age of the sample that a rule last looked at.", ("rule",), _ages),
-    (GaugeMetricFamily, "target_mode", "1 for the mode that holds for the target.", ("mode",), _modes),
-    (GaugeMetricFamily, "target_paused", "Whether an operator paused the target, or all targets.", (), _paused),
-    (GaugeMetricFamily, "target_override_nodes", "Nodes that an operator set by hand.", (), _override),
-    (
-        GaugeMetricFamily,
-        "cooldown_remaining_seconds",
-        "How long the target's cooldown still holds a direction back.",
-        ("direction",),
-        _cooldowns,
-    ),
-    (GaugeMetricFamily, "operation_in_progress", "Whether an own operation is open.", (), _in_progress),
-    (GaugeMetricFamily, "operation_overdue", "Whether an own operation is open for too long.", (), _overdue),
-    (
-        CounterMetricFamily,
-        "decisions",
-        "Evaluations that ended in a record.",
-        ("decision", "reason"),
-        _decisions,
-    ),
-    (
-        CounterMetricFamily,
-        "operations",
-        "Own operations by outcome; all but unknown are ends.",
-        ("direction", "outcome"),
-        _operations,
-    ),
-    (
-        CounterMetricFamily,
-        "operations_submitted",
-        "Own operations that the cloud accepted.",
-        ("direction",),
-        _submitted,
-    ),
-    (CounterMetricFamily, "evaluation_errors", "Evaluations that ended in an error.", ("error",), _errors),
-)
 
 
 def _prefers_openmetrics(accept: str) -> bool:

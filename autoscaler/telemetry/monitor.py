@@ -9,6 +9,7 @@ from autoscaler.core import sentence
 from autoscaler.core.by_hand import ByHand
 from autoscaler.core.decision import Decision, Verdict, rfc3339
 from autoscaler.core.fleet import Use
+from autoscaler.core.history import Standing
 from autoscaler.core.operation import Operation, State
 from autoscaler.core.policy import Direction, Fleet, Policy
 from autoscaler.core.target import Snapshot
@@ -58,6 +59,9 @@ class Telemetry:
         news = self._is_news(decision.target, f"{decision.decision} {decision.reason}")
         if news or decision.decision is not Verdict.HOLD:
             logs.write("info", sentence.sentence(decision.as_json()), _decision_fields(decision))
+
+    def breakers(self, target: str, standing: Mapping[Direction, Standing]) -> None:
+        self.metrics.breakers(target, standing)
 
     def fleet(self, fleet: Fleet, use: Use) -> None:
         self.metrics.fleet(fleet, use)

@@ -7,7 +7,7 @@ import pytest
 
 from autoscaler.core.decision import Verdict
 from autoscaler.core.operation import State
-from autoscaler.core.policy import Breaker, Cooldown
+from autoscaler.core.policy import Breaker, Cooldown, Direction
 from autoscaler.core.target import Mode
 from autoscaler.errors import Refused, StoreError, Unavailable
 from autoscaler.ports import ChangeInvalidError, ChangeRefusedError
@@ -208,6 +208,8 @@ async def test_a_breaker_that_is_closed_by_hand_lets_the_next_try_through(name):
     assert (await house.decision()).reason == "breaker_open"
     await resume(house, name)
     assert (await house.decision()).reason == "breaker_open"
+    told = house.monitor.standing["orders"][Direction.OUT]
+    assert (told.failures, told.open_until is not None) == (2, True)
     answer = await resume(house, name, breaker=True)
     assert [one["kind"] for one in answer["changed"]] == ["breaker_reset"]
     house.start()

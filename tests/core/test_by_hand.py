@@ -264,6 +264,15 @@ def test_closing_the_breaker_leaves_the_cooldown_of_the_failure():
     assert decision.vetoes == (Reason.COOLDOWN,)
 
 
+def test_how_the_breakers_stand_is_told_per_direction_without_shadows():
+    shadow = replace(failed(2)[0], shadow=True)
+    standing = history.breakers((*failed(1, 5, 9), shadow), 3)
+
+    assert standing[OUT] == history.Standing(3, ago(1) + 15 * MINUTE)
+    assert standing[IN] == history.Standing(0, ago(1) + 15 * MINUTE)
+    assert history.breakers(failed(1, 5, 9), 3, reset=ago(3))[OUT] == history.Standing(1, None)
+
+
 def test_the_breaker_says_until_when():
     chosen = policy(HOT_OR_COLD, cooldown=Cooldown(failed=0 * MINUTE), breaker=Breaker(1))
     decision = decided(chosen, HOT, operations=failed(5))

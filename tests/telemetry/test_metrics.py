@@ -5,6 +5,7 @@ import subprocess
 import threading
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -12,16 +13,17 @@ import pytest
 from autoscaler.core.by_hand import ByHand
 from autoscaler.core.decision import Reason, Verdict
 from autoscaler.core.fleet import Use
+from autoscaler.core.history import Standing
 from autoscaler.core.observation import Override, Pause
 from autoscaler.core.operation import State
-from autoscaler.core.policy import Budget, Direction, Fleet, FleetLimits
+from autoscaler.core.policy import Budget, Direction, Fleet, FleetLimits, Metric, ThresholdRule
 from autoscaler.core.target import Mode
 from autoscaler.errors import NotFound
 from autoscaler.telemetry.metrics import Metrics
 from tests.telemetry.conftest import MINUTE, START, Page, StandingClock, decision, planned, policy, snapshot, way
 
 DOCS = Path(__file__).parents[2] / "docs/metrics.md"
-FLEET = Fleet(FleetLimits(nodes=20, added_per_hour=4), Budget(300))
+FLEET = Fleet(FleetLimits(nodes=20, added_per_hour=4), Budget(300, Decimal("0.8")))
 USE = Use(nodes=12, added=3, node_time=timedelta(hours=240, minutes=30))
 COOLDOWNS = {Direction.OUT: 10 * MINUTE, Direction.IN: timedelta(0)}
 
@@ -29,10 +31,11 @@ COOLDOWNS = {Direction.OUT: 10 * MINUTE, Direction.IN: timedelta(0)}
 def tell_everything(page: Page) -> None:
     """Give every metric a value."""
     metrics = page.metrics
-    metrics.targets([policy()])
+    metrics.targets([replace(policy(), rules=(ThresholdRule("cpu", Metric("ddm_cpu_util")),))])
     metrics.observed(policy(), snapshot(), START)
     metrics.by_hand("orders", ByHand((), (Override(START, START + MINUTE, 6),)))
     metrics.decided(policy(), decision(), COOLDOWNS)
+    metrics.breakers("orders", {direction: Standing(0, None) for direction in Direction})
     for step in way(State.SUBMITTED, State.SUCCEEDED):
         metrics.operation(step)
     metrics.cycle(interval=MINUTE, seconds=0.2, lateness=0.01, targets=1, errors=0)
@@ -110,6 +113,62 @@ def test_missing_data_is_no_series_and_never_zero(page):
     page.metrics.decided(policy(), decision(reason=Reason.NO_DATA, value=None), COOLDOWNS)
 
     assert page.of("metric_value") == page.of("metric_age_seconds") == {}
+
+
+WITHOUT_DATA = {
+    "fresh": (Reason.WITHIN_BOUNDS, (0, 0)),
+    "missing": (Reason.NO_DATA, (1, 0)),
+    "stale": (Reason.STALE_DATA, (0, 1)),
+}
+
+
+@pytest.mark.parametrize(("reason", "expected"), WITHOUT_DATA.values(), ids=WITHOUT_DATA)
+def test_a_rule_says_whether_it_is_without_data_and_why(page, reason, expected):
+    cpu = ThresholdRule("cpu", Metric("ddm_cpu_util"))
+    page.metrics.targets([replace(policy(), rules=(cpu,))])
+    page.metrics.decided(policy(), decision(reason=reason, value=None), COOLDOWNS)
+
+    shown = page.of("metric_missing")["cpu", "orders"], page.of("metric_stale")["cpu", "orders"]
+    assert shown == expected
+
+
+def test_a_rule_that_looks_at_the_time_is_never_without_data(page):
+    page.metrics.targets([policy()])
+    page.metrics.decided(policy(), decision(), COOLDOWNS)
+
+    assert page.of("metric_missing") == page.of("metric_stale") == {}
+
+
+def test_the_last_decision_is_the_only_one_shown_with_its_reason_and_time(page):
+    page.metrics.targets([policy(), policy("idle", Mode.OFF)])
+    page.metrics.decided(policy(), decision(reason=Reason.AT_MAX), COOLDOWNS)
+    page.metrics.decided(policy(), decision(Verdict.OUT, Reason.ABOVE_THRESHOLD), COOLDOWNS)
+
+    assert page.of("target_last_decision_timestamp_seconds") == {
+        ("out", "above_threshold", "orders"): START.timestamp()
+    }
+    assert page.of("target_interval_seconds") == {("orders",): 60}
+
+
+def test_a_breaker_is_open_until_its_rest_ends_and_the_failures_stay(page):
+    page.metrics.targets([policy()])
+    page.metrics.breakers("orders", {Direction.OUT: Standing(3, START + MINUTE), Direction.IN: Standing(0, None)})
+    page.metrics.breakers("gone", {Direction.OUT: Standing(3, None)})
+
+    assert page.of("breaker_open") == {("out", "orders"): 1, ("in", "orders"): 0}
+    page.clock.at += MINUTE
+    assert page.of("breaker_open") == {("out", "orders"): 0, ("in", "orders"): 0}
+    assert page.of("operation_failures_in_a_row") == {("out", "orders"): 3, ("in", "orders"): 0}
+
+
+def test_an_outcome_is_unknown_until_it_is_known(page):
+    page.metrics.targets([policy()])
+    seen = []
+    for step in way(State.UNKNOWN, State.SUBMITTED):
+        page.metrics.operation(step)
+        seen.append(page.of("operation_unknown")["orders",])
+
+    assert seen == [0, 1, 0]
 
 
 def test_a_target_that_cannot_be_described_or_evaluated_shows_no_old_figures(page):
@@ -195,7 +254,8 @@ def test_only_own_operations_are_counted(page, whose):
     ):
         page.metrics.operation(step)
 
-    assert page.of("operations_total") == page.of("operations_submitted_total") == {}
+    assert page.of("operations_total") == {}
+    assert page.of("operations_submitted_total") == {("out", "orders"): 0, ("in", "orders"): 0}
     assert page.of("operation_in_progress") == {("orders",): 0}
 
 
@@ -204,7 +264,7 @@ def test_what_an_earlier_process_saw_is_under_way_but_not_counted_again(page):
     earlier = planned(state=State.SUBMITTED, submitted_at=START - MINUTE, committed_at=START - 2 * MINUTE)
     page.metrics.operation(earlier)
 
-    assert page.of("operations_submitted_total") == {}
+    assert sum(page.of("operations_submitted_total").values()) == 0
     assert page.of("operation_in_progress") == {("orders",): 1}
 
     page.metrics.operation(earlier.step(State.SUCCEEDED, at=START + MINUTE))
@@ -332,7 +392,12 @@ def fleet_of(page: Page) -> dict[str, float]:
 def test_the_fleet_shows_what_it_has_and_what_it_may(page):
     page.metrics.fleet(FLEET, USE)
 
-    limits = {"nodes_limit": 20, "added_nodes_limit": 4, "node_seconds_budget": 300 * 3600}
+    limits = {
+        "nodes_limit": 20,
+        "added_nodes_limit": 4,
+        "node_seconds_budget": 300 * 3600,
+        "node_seconds_warn_at": 240 * 3600,
+    }
     assert fleet_of(page) == {"nodes": 12, "added_nodes": 3, "node_seconds": 240.5 * 3600, **limits}
 
 
