@@ -8,6 +8,7 @@ from autoscaler.control.feed import Feed
 from autoscaler.core.by_hand import ByHand
 from autoscaler.core.decision import Decision
 from autoscaler.core.fleet import Use
+from autoscaler.core.history import Standing
 from autoscaler.core.operation import Operation
 from autoscaler.core.operation_json import operation_json
 from autoscaler.core.policy import Direction, Fleet, Policy
@@ -42,6 +43,9 @@ class Broadcast:
     def decided(self, policy: Policy, decision: Decision, cooldowns: Mapping[Direction, timedelta]) -> None:
         self.told.decided(policy, decision, cooldowns)
         self.feed.publish(EventKind.DECISION, decision.target, decision.as_json)
+
+    def breakers(self, target: str, standing: Mapping[Direction, Standing]) -> None:
+        self.told.breakers(target, standing)
 
     def fleet(self, fleet: Fleet, use: Use) -> None:
         self.told.fleet(fleet, use)
