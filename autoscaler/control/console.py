@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from autoscaler.clock import Clock
-from autoscaler.control import by_hand, chart
+from autoscaler.control import as_parsed, by_hand, chart
 from autoscaler.control.feed import Feed
 from autoscaler.control.group_watch import remember
 from autoscaler.control.memory import Memory
@@ -316,4 +316,5 @@ def _policy_json(policy: Policy) -> dict[str, Any]:
         "warm_up_seconds": policy.warm_up.total_seconds(),
         "on_missing_metric": policy.on_missing_metric.value,
         "rules": [_rule_json(rule) for rule in policy.rules],
+        "settings": as_parsed.settings(policy),
     }

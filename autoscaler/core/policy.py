@@ -1,6 +1,7 @@
 """A policy is what people wrote for one target, as frozen values, complete, with defaults applied."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -231,6 +232,8 @@ class Policy:
     breaker: Breaker = Breaker()
     fleet: Fleet | None = None  # the one that the target is part of: the same in every policy
     place: str = ""  # FILE:LINE of the target, for messages
+    # For showing only: which keys (`cooldown.out`) were written, and where: "target", or "defaults" of its file.
+    written: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def name(self) -> str:

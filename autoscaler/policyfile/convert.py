@@ -6,7 +6,7 @@ from decimal import Decimal
 from autoscaler.core import policy as core
 from autoscaler.core import window
 from autoscaler.core.target import Mode, Target
-from autoscaler.policyfile import model
+from autoscaler.policyfile import model, origins
 from autoscaler.policyfile.draft import Draft
 
 
@@ -33,6 +33,7 @@ def policy(draft: Draft) -> core.Policy:
         blackouts=tuple(_blackout(blackout) for blackout in keys.guards.blackout),
         breaker=core.Breaker(failures=keys.guards.breaker.failures),
         place=f"{place.file}:{place.line}",
+        written=origins.written(draft.tree),
     )
 
 

@@ -1,7 +1,9 @@
 """The console: what it shows of the daemon, and when an operator may close an operation by hand."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +14,8 @@ from autoscaler.errors import NotFound, Unavailable
 from autoscaler.ports import ChangeRefusedError, QuestionInvalidError
 from tests.control.house import House, orders
 from tests.fakes import HANG
+
+ROOT = Path(__file__).parents[2]
 
 
 async def resolve(house: House, outcome: str = "succeeded", target: str = "orders") -> dict:
@@ -206,6 +210,13 @@ async def test_a_target_by_name_has_its_policy_and_an_unknown_name_is_none(house
         {"above": [75.0], "below": [30.0]},
     )
     assert house.console().target("stock") is None
+
+
+async def test_the_reference_names_every_key_of_a_policy(house):
+    section = (ROOT / "docs/api.md").read_text().split("## A policy\n")[1].split("\n## ")[0]
+    keys = {key for line in section.splitlines() for key in re.findall(r"`(\w+)`", line.split(" | ")[0])}
+
+    assert keys == set(house.console().target("orders")["policy"])
 
 
 async def test_ready_tells_everything_that_is_missing(house):
