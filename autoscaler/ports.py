@@ -265,9 +265,15 @@ class History(Protocol):
     """What the API reads of the past; a connection of its own, read-only. May raise StoreError."""
 
     def decisions(
-        self, target: str, *, before: datetime | None = None, since: datetime | None = None, limit: int = 100
+        self,
+        target: str,
+        *,
+        before: datetime | None = None,
+        since: datetime | None = None,
+        limit: int = 100,
+        oldest_first: bool = False,
     ) -> tuple[dict[str, Any], ...]:
-        """Records as JSON, newest first: at < before, at >= since."""
+        """Records as JSON, newest first unless asked otherwise: at < before, at >= since."""
         ...
 
     def records(self, target: str, *, since: datetime, until: datetime) -> Iterator[dict[str, Any]]:
@@ -277,8 +283,20 @@ class History(Protocol):
         """
         ...
 
-    def operations(self, target: str | None = None, *, limit: int = 100) -> tuple[Operation, ...]:
-        """Operations, newest first; of all targets without a name."""
+    def operations(
+        self,
+        target: str | None = None,
+        *,
+        before: datetime | None = None,
+        since: datetime | None = None,
+        limit: int = 100,
+        oldest_first: bool = False,
+    ) -> tuple[Operation, ...]:
+        """Operations by the time of their commit, as decisions; of all targets without a name."""
+        ...
+
+    def open_operations(self) -> tuple[Operation, ...]:
+        """Every operation in an open state, oldest first."""
         ...
 
     def standing(self, *, at: datetime) -> tuple[Intervention, ...]:
@@ -404,9 +422,15 @@ class Console(Protocol):
         ...
 
     def decisions(
-        self, target: str, *, before: datetime | None, since: datetime | None, limit: int
+        self,
+        target: str,
+        *,
+        before: datetime | None,
+        since: datetime | None,
+        limit: int,
+        oldest_first: bool = False,
     ) -> tuple[dict[str, Any], ...]:
-        """History of a target, newest first."""
+        """History of a target, newest first unless asked otherwise: at < before, at >= since."""
         ...
 
     def samples(self, target: str, *, since: datetime | None, until: datetime | None, points: int) -> dict[str, Any]:
@@ -417,8 +441,16 @@ class Console(Protocol):
         """
         ...
 
-    def operations(self, target: str | None, *, limit: int) -> tuple[dict[str, Any], ...]:
-        """Operations as JSON, newest first."""
+    def operations(
+        self,
+        target: str | None,
+        *,
+        limit: int,
+        before: datetime | None = None,
+        since: datetime | None = None,
+        oldest_first: bool = False,
+    ) -> tuple[dict[str, Any], ...]:
+        """Operations as JSON by the time of their commit, as decisions; of all targets without a name."""
         ...
 
     def last_event(self) -> int:

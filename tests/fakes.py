@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from autoscaler.core.by_hand import ByHand, Intervention, Kind
 from autoscaler.core.checks import DataNode, Job, Offer
@@ -136,6 +136,9 @@ class MemoryStore:
         return {operation.id for operation in last.values()}
 
 
+T = TypeVar("T")
+
+
 class MemoryHistory:
     """What MemoryStore holds, as the API reads it."""
 
@@ -143,7 +146,13 @@ class MemoryHistory:
         self._store = store
 
     def decisions(
-        self, target: str, *, before: datetime | None = None, since: datetime | None = None, limit: int = 100
+        self,
+        target: str,
+        *,
+        before: datetime | None = None,
+        since: datetime | None = None,
+        limit: int = 100,
+        oldest_first: bool = False,
     ) -> tuple[dict[str, Any], ...]:
         found = [
             decision
@@ -152,17 +161,35 @@ class MemoryHistory:
             and (before is None or decision.at < before)
             and (since is None or decision.at >= since)
         ]
-        oldest_first = sorted(found, key=lambda decision: decision.at)  # of the same time: as stored
-        return tuple(decision.as_json() for decision in oldest_first[::-1])[: max(limit, 0)]
+        ordered = sorted(found, key=lambda decision: decision.at)  # of the same time: as stored
+        return tuple(decision.as_json() for decision in _either_way(ordered, oldest_first=oldest_first))[
+            : max(limit, 0)
+        ]
 
     def records(self, target: str, *, since: datetime, until: datetime) -> Iterator[dict[str, Any]]:
-        return iter(self.decisions(target, before=until, since=since, limit=len(self._store.decisions))[::-1])
+        everything = len(self._store.decisions)
+        return iter(self.decisions(target, before=until, since=since, limit=everything, oldest_first=True))
 
-    def operations(self, target: str | None = None, *, limit: int = 100) -> tuple[Operation, ...]:
+    def operations(
+        self,
+        target: str | None = None,
+        *,
+        before: datetime | None = None,
+        since: datetime | None = None,
+        limit: int = 100,
+        oldest_first: bool = False,
+    ) -> tuple[Operation, ...]:
         found = _oldest_first(
-            operation for operation in self._store.stored.values() if target is None or operation.target == target
+            operation
+            for operation in self._store.stored.values()
+            if (target is None or operation.target == target)
+            and (before is None or operation.committed_at < before)
+            and (since is None or operation.committed_at >= since)
         )
-        return tuple(reversed(found))[: max(limit, 0)]
+        return tuple(_either_way(found, oldest_first=oldest_first))[: max(limit, 0)]
+
+    def open_operations(self) -> tuple[Operation, ...]:
+        return _oldest_first(operation for operation in self._store.stored.values() if operation.open)
 
     def standing(self, *, at: datetime) -> tuple[Intervention, ...]:
         resets = self._store.last_resets()
@@ -170,6 +197,10 @@ class MemoryHistory:
 
     def interventions(self, *, limit: int = 100) -> tuple[Intervention, ...]:
         return tuple(reversed(self._store.by_hand.values()))[: max(limit, 0)]
+
+
+def _either_way(oldest_first_ones: Sequence[T], *, oldest_first: bool) -> Sequence[T]:
+    return oldest_first_ones if oldest_first else oldest_first_ones[::-1]
 
 
 def _without_jobs_once_ended(operation: Operation) -> Operation:

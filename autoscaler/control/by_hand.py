@@ -127,7 +127,7 @@ class OperatorsHand:
             yield f"{target} is in observe: nothing is sent, the records show what would be done"
         if held.pauses and held.overrides:
             yield f"{target} is paused: the override waits until it is resumed"
-        if held.pauses and any(op.open for op in self.history.operations(target, limit=100)):
+        if held.pauses and any(op.target == target for op in self.history.open_operations()):
             yield f"{target} has an operation under way: what was begun goes on"
 
 

@@ -82,7 +82,7 @@ class DaemonConsole:
         return self.settings
 
     def targets(self) -> tuple[dict[str, Any], ...]:
-        open_now = {op.target: op for op in self.history.operations(limit=1000) if op.open}
+        open_now = {op.target: op for op in self.history.open_operations()}
         now = self.clock.now()
         held = of_targets(self.history.standing(at=now), self.policies, now)
         return tuple(
@@ -94,10 +94,10 @@ class DaemonConsole:
         policy = self.policies.get(name)
         if policy is None:
             return None
-        open_now = [op for op in self.history.operations(name, limit=100) if op.open]
+        open_now = [op for op in self.history.open_operations() if op.target == name]
         now = self.clock.now()
         held = of_targets(self.history.standing(at=now), [name], now)[name]
-        shown = self._target(policy, open_now[0] if open_now else None) | by_hand.shown(held)
+        shown = self._target(policy, open_now[-1] if open_now else None) | by_hand.shown(held)
         return shown | {"policy": _policy_json(policy)}
 
     def _target(self, policy: Policy, operation: Operation | None) -> dict[str, Any]:
@@ -123,9 +123,15 @@ class DaemonConsole:
         }
 
     def decisions(
-        self, target: str, *, before: datetime | None, since: datetime | None, limit: int
+        self,
+        target: str,
+        *,
+        before: datetime | None,
+        since: datetime | None,
+        limit: int,
+        oldest_first: bool = False,
     ) -> tuple[dict[str, Any], ...]:
-        return self.history.decisions(target, before=before, since=since, limit=limit)
+        return self.history.decisions(target, before=before, since=since, limit=limit, oldest_first=oldest_first)
 
     def samples(self, target: str, *, since: datetime | None, until: datetime | None, points: int) -> dict[str, Any]:
         now, policy = self.clock.now(), self.policies[target]
@@ -138,8 +144,17 @@ class DaemonConsole:
         rules = [_rule_json(rule) for rule in policy.rules]
         return chart.of_records(target, rules, records, interval=policy.interval, span=span)
 
-    def operations(self, target: str | None, *, limit: int) -> tuple[dict[str, Any], ...]:
-        return tuple(operation_json(op) for op in self.history.operations(target, limit=limit))
+    def operations(
+        self,
+        target: str | None,
+        *,
+        limit: int,
+        before: datetime | None = None,
+        since: datetime | None = None,
+        oldest_first: bool = False,
+    ) -> tuple[dict[str, Any], ...]:
+        found = self.history.operations(target, before=before, since=since, limit=limit, oldest_first=oldest_first)
+        return tuple(operation_json(op) for op in found)
 
     def interventions(self, *, limit: int) -> tuple[dict[str, Any], ...]:
         return tuple(one.as_json() for one in self.history.interventions(limit=limit))

@@ -6,7 +6,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import Connection, Engine, RowMapping, Select, select, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, Engine, RowMapping, Select, select, tuple_
 
 from autoscaler.core.by_hand import Intervention
 from autoscaler.core.operation import Operation
@@ -29,15 +29,18 @@ class SqliteHistory:
         self._closed = False
 
     def decisions(
-        self, target: str, *, before: datetime | None = None, since: datetime | None = None, limit: int = 100
+        self,
+        target: str,
+        *,
+        before: datetime | None = None,
+        since: datetime | None = None,
+        limit: int = 100,
+        oldest_first: bool = False,
     ) -> tuple[dict[str, Any], ...]:
         d = tables.decisions.c
-        query = select(d.id, d.record).where(d.target == target)
-        if before is not None:
-            query = query.where(d.at < rows.micros(before))
-        if since is not None:
-            query = query.where(d.at >= rows.micros(since))
-        found = self._read(query.order_by(d.at.desc(), d.id.desc()).limit(max(limit, 0)))
+        query = select(d.id, d.record).where(d.target == target, *_between(d.at, since, before))
+        ordered = query.order_by(*_order(d.at, d.id, oldest_first=oldest_first))
+        found = self._read(ordered.limit(max(limit, 0)))
         return self._sieve.readable(found, rows.to_record)
 
     def records(self, target: str, *, since: datetime, until: datetime) -> Iterator[dict[str, Any]]:
@@ -56,12 +59,26 @@ class SqliteHistory:
             later = query.where(d.at >= last["at"], tuple_(d.at, d.id) > tuple_(last["at"], last["id"]))
             found = self._read(later) if len(found) == _RECORDS_AT_ONCE else ()
 
-    def operations(self, target: str | None = None, *, limit: int = 100) -> tuple[Operation, ...]:
+    def operations(
+        self,
+        target: str | None = None,
+        *,
+        before: datetime | None = None,
+        since: datetime | None = None,
+        limit: int = 100,
+        oldest_first: bool = False,
+    ) -> tuple[Operation, ...]:
         o = tables.operations.c
-        query = select(tables.operations)
+        query = select(tables.operations).where(*_between(o.committed_at, since, before))
         if target is not None:
             query = query.where(o.target == target)
-        found = self._read(query.order_by(o.committed_at.desc(), o.seq.desc()).limit(max(limit, 0)))
+        found = self._read(
+            query.order_by(*_order(o.committed_at, o.seq, oldest_first=oldest_first)).limit(max(limit, 0))
+        )
+        return self._sieve.readable(found, rows.to_operation)
+
+    def open_operations(self) -> tuple[Operation, ...]:
+        found = self._read(queries.OPEN)
         return self._sieve.readable(found, rows.to_operation)
 
     def standing(self, *, at: datetime) -> tuple[Intervention, ...]:
@@ -87,3 +104,14 @@ class SqliteHistory:
         if self._closed:  # the engine would quietly connect anew
             raise StoreError(f"{self._file}: the store is closed")
         return self._engine.connect()
+
+
+def _between(moment: Column[int], since: datetime | None, before: datetime | None) -> Iterator[ColumnElement[bool]]:
+    if since is not None:
+        yield moment >= rows.micros(since)
+    if before is not None:
+        yield moment < rows.micros(before)
+
+
+def _order(*columns: Column[int], oldest_first: bool) -> list[ColumnElement[int]]:
+    return [column.asc() if oldest_first else column.desc() for column in columns]

@@ -14,6 +14,9 @@ _O = tables.operations.c
 OPEN_OR_UNREADABLE = _O.state.not_in(tables.ENDED_WORDS)
 """Open, or in a state that this version does not know: that may be open, too."""
 
+OPEN = select(tables.operations).where(OPEN_OR_UNREADABLE).order_by(_O.committed_at, _O.seq)
+"""Every operation that is, or may be, open; oldest first."""
+
 UNREADABLE_STATE = _O.state.not_in([state.value for state in State])
 
 ENDED = func.coalesce(_O.ended_at, _O.committed_at)

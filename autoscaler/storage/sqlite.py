@@ -138,10 +138,8 @@ class SqliteStore:
 
     async def open_operations(self) -> tuple[Operation, ...]:
         """As the port says; a row that cannot be read is left out and reported: its instance is held elsewhere."""
-        o = tables.operations.c
-        query = select(tables.operations).where(queries.OPEN_OR_UNREADABLE).order_by(o.committed_at, o.seq)
         with self._transaction() as connection:
-            found = connection.execute(query).mappings().all()
+            found = connection.execute(queries.OPEN).mappings().all()
         return self._sieve.readable(found, rows.to_operation)
 
     async def operations(self, instance: InstanceKey, *, since: datetime) -> tuple[Operation, ...]:

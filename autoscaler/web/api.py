@@ -3,10 +3,10 @@
 import asyncio
 from datetime import timedelta
 from typing import Annotated, Any, Literal
+from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from pydantic import (
-    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
@@ -20,12 +20,13 @@ from starlette.responses import JSONResponse, Response
 from autoscaler.core.decision import rfc3339
 from autoscaler.ports import Console
 from autoscaler.web import events
+from autoscaler.web.paging import Asked, Instant, Limit, Read
 from autoscaler.web.token import TokenRule
 from autoscaler.yamlfile import quantities, shape
 
 Json = dict[str, Any]
-Limit = Annotated[int, Query(ge=1, le=1000, description="how many at most, newest first")]
-Instant = Annotated[AwareDatetime | None, Query(description="RFC 3339, with its offset")]
+PREFIX = "/api/v1"
+Target = Annotated[str | None, Query(max_length=200, description="only of this target")]
 
 Points = Annotated[int, Query(ge=1, le=2000, description="stretches of time at most; of each the extremes are kept")]
 
@@ -80,7 +81,7 @@ class Resolution(_Change):
 
 def router(console: Console, token: TokenRule) -> APIRouter:
     """Every path of the API."""
-    paths = APIRouter(prefix="/api/v1", tags=["api"])
+    paths = APIRouter(prefix=PREFIX, tags=["api"])
     _add_targets(paths, console)
     _add_history(paths, console)
     _add_changes(paths, console, token)
@@ -109,11 +110,11 @@ def _add_targets(paths: APIRouter, console: Console) -> None:
 
 def _add_history(paths: APIRouter, console: Console) -> None:
     @paths.get("/targets/{name}/decisions")
-    async def decisions(name: str, before: Instant = None, since: Instant = None, limit: Limit = 100) -> Json:
-        """Records of a target, newest first: at < before, at >= since."""
+    async def decisions(name: str, page: Asked) -> Json:
+        """Records of a target by the page: at < before, at >= since."""
         _known(console, name)
-        found = await asyncio.to_thread(console.decisions, name, before=before, since=since, limit=limit)
-        return {"target": name, "decisions": list(found)}
+        found, after = await asyncio.to_thread(page.of, _decisions(console, name), "at")
+        return {"target": name, "decisions": found, "next": _link(f"targets/{quote(name, safe='')}/decisions", after)}
 
     at_once = asyncio.Semaphore(CHARTS_AT_ONCE)
 
@@ -125,23 +126,44 @@ def _add_history(paths: APIRouter, console: Console) -> None:
             return await asyncio.to_thread(_chart, console, name, since=since, until=until, points=points)
 
     @paths.get("/targets/{name}/operations")
-    async def target_operations(name: str, limit: Limit = 100) -> Json:
-        """Operations of a target, newest first."""
+    async def target_operations(name: str, page: Asked) -> Json:
+        """Operations of a target by the page: committed_at < before, committed_at >= since."""
         _known(console, name)
-        found = await asyncio.to_thread(console.operations, name, limit=limit)
-        return {"target": name, "operations": list(found)}
+        found, after = await asyncio.to_thread(page.of, _operations(console, name), "committed_at")
+        return {"target": name, "operations": found, "next": _link(f"targets/{quote(name, safe='')}/operations", after)}
 
     @paths.get("/operations")
-    async def operations(limit: Limit = 100) -> Json:
-        """Operations of all targets, newest first."""
-        found = await asyncio.to_thread(console.operations, None, limit=limit)
-        return {"operations": list(found)}
+    async def operations(page: Asked, target: Target = None) -> Json:
+        """Operations of all targets, or of one (also of one that is not there any more), by the page."""
+        found, after = await asyncio.to_thread(page.of, _operations(console, target), "committed_at")
+        link = (
+            _link("operations", after)
+            if target is None
+            else _link(f"operations?{urlencode({'target': target})}", after)
+        )
+        return {"operations": found, "next": link}
 
     @paths.get("/interventions")
     async def interventions(limit: Limit = 100) -> Json:
         """What operators did by hand, the last first: pauses, overrides, closed breakers."""
         found = await asyncio.to_thread(console.interventions, limit=limit)
         return {"interventions": list(found)}
+
+
+def _decisions(console: Console, name: str) -> Read:
+    return lambda before, since, limit, oldest_first: console.decisions(
+        name, before=before, since=since, limit=limit, oldest_first=oldest_first
+    )
+
+
+def _operations(console: Console, target: str | None) -> Read:
+    return lambda before, since, limit, oldest_first: console.operations(
+        target, before=before, since=since, limit=limit, oldest_first=oldest_first
+    )
+
+
+def _link(path: str, after: str | None) -> str | None:
+    return None if after is None else f"{PREFIX}/{path}{'&' if '?' in path else '?'}{after}"
 
 
 def _chart(console: Console, name: str, **asked: Any) -> Response:

@@ -257,6 +257,29 @@ async def test_decisions_are_limited_to_the_newest(store):
     assert [record["details"]["n"] for record in store.history.decisions("orders", limit=2)] == ["4", "3"]
 
 
+async def test_the_oldest_may_come_first(store):
+    await store.record([samples.decision(NOW, details={"n": str(n)}) for n in range(3)])
+    await store.import_operations([samples.ended(f"op{n}", NOW + n * HOUR) for n in range(3)])
+
+    records = store.history.decisions("orders", limit=2, oldest_first=True)
+    assert [record["details"]["n"] for record in records] == ["0", "1"]
+    assert ids(store.history.operations(limit=2, oldest_first=True)) == ["op0", "op1"]
+
+
+async def test_operations_of_a_span_since_included_before_excluded(store):
+    times = {f"op{n}": NOW + n * MICROSECOND for n in range(4)}
+    await store.import_operations([samples.ended(name, NOW + HOUR, committed_at=at) for name, at in times.items()])
+
+    assert ids(store.history.operations(since=times["op1"], before=times["op3"])) == ["op2", "op1"]
+
+
+async def test_the_api_reads_what_is_open_however_much_ended_since(store):
+    await store.commit_intent(samples.operation("open", committed_at=NOW - HOUR), samples.decision())
+    await store.import_operations([samples.ended(f"op{n}", NOW, foreign=True) for n in range(3)])
+
+    assert ids(store.history.open_operations()) == ["open"]
+
+
 @pytest.mark.parametrize("times", [1, 450], ids=["at different times", "at the same time"])
 async def test_records_of_a_span_come_oldest_first_each_once(store, times):
     decisions = [samples.decision(NOW + n // times * MICROSECOND, details={"n": str(n)}) for n in range(1000)]

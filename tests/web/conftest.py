@@ -184,17 +184,17 @@ class FakeConsole:
         return next((one | {"policy": {}} for one in self.shown if one["name"] == name), None)
 
     def decisions(
-        self, target: str, *, before: datetime | None, since: datetime | None, limit: int
+        self,
+        target: str,
+        *,
+        before: datetime | None,
+        since: datetime | None,
+        limit: int,
+        oldest_first: bool = False,
     ) -> tuple[Json, ...]:
         self._check()
-        self.asked.append((target, before, since, limit))
-        found = [
-            one
-            for one in self.records.get(target, [])
-            if (before is None or datetime.fromisoformat(one["at"]) < before)
-            and (since is None or datetime.fromisoformat(one["at"]) >= since)
-        ]
-        return tuple(found[:limit])
+        self.asked.append((target, before, since))
+        return _part(self.records.get(target, []), "at", before, since, limit, oldest_first=oldest_first)
 
     def samples(self, target: str, *, since: datetime | None, until: datetime | None, points: int) -> Json:
         self._check()
@@ -203,9 +203,18 @@ class FakeConsole:
         self.asked.append((target, since, until, points))
         return chart(target)
 
-    def operations(self, target: str | None, *, limit: int) -> tuple[Json, ...]:
+    def operations(
+        self,
+        target: str | None,
+        *,
+        limit: int,
+        before: datetime | None = None,
+        since: datetime | None = None,
+        oldest_first: bool = False,
+    ) -> tuple[Json, ...]:
         self._check()
-        return tuple(one for one in self.ended if target in (None, one["target"]))[:limit]
+        mine = [one for one in self.ended if target in (None, one["target"])]
+        return _part(mine, "committed_at", before, since, limit, oldest_first=oldest_first)
 
     def last_event(self) -> int:
         return self.feed.last()
@@ -255,6 +264,25 @@ class FakeConsole:
     def _check(self) -> None:
         if self.broken:
             raise StoreError(self.broken)
+
+
+def _part(
+    entries: list[Json],
+    moment: str,
+    before: datetime | None,
+    since: datetime | None,
+    limit: int,
+    *,
+    oldest_first: bool,
+) -> tuple[Json, ...]:
+    """Entries are given the newest first."""
+    found = [
+        one
+        for one in entries
+        if (before is None or datetime.fromisoformat(one[moment]) < before)
+        and (since is None or datetime.fromisoformat(one[moment]) >= since)
+    ]
+    return tuple((found[::-1] if oldest_first else found)[:limit])
 
 
 def until(true: Callable[[], bool]) -> None:
