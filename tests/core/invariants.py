@@ -4,7 +4,7 @@
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -13,12 +13,12 @@ from itertools import permutations
 from autoscaler.core import engine, operation, window
 from autoscaler.core.decision import VETO_ORDER, Decision, Reason, Verdict
 from autoscaler.core.observation import Override, Pause
-from autoscaler.core.operation import State
+from autoscaler.core.operation import Operation, State
 from autoscaler.core.policy import Blackout, Direction, Metric, OnMissing, Policy, ThresholdRule
 from autoscaler.core.target import MAX_NODES_PER_INSTANCE, Mode
 from autoscaler.core.window import DateWindow
 from tests.core.given import NOW
-from tests.core.worlds import NO_NUMBERS, NUMBERS, OPERATIONS, WITH_GAPS, Points, World, worlds
+from tests.core.worlds import METRICS, NO_NUMBERS, NUMBERS, OPERATIONS, WITH_GAPS, Points, World, worlds
 
 BY_NUMBERS_OF_NODES = {Reason.BELOW_MIN, Reason.ABOVE_MAX, Reason.SCHEDULE, Reason.OVERRIDE}
 """Reasons that need no metric."""
@@ -41,9 +41,10 @@ def of_values(world: World, change: Callable[[Decimal], Decimal | None]) -> dict
 
 
 def always_decides(world: World) -> None:
-    """I8: whatever the numbers, one decision; the same input gives the same record, and it is JSON."""
-    decision = decide(world)
-    assert json.dumps(decision.as_json(), allow_nan=False) == json.dumps(decide(world).as_json())
+    """I8: whatever the numbers, one decision; the same input, read anew, gives the same record, and it is JSON."""
+    decision, again = decide(world), decide(world.with_policy().with_seen().with_points(world.points))
+    assert decision == again
+    assert json.dumps(decision.as_json(), allow_nan=False) == json.dumps(again.as_json())
 
 
 def adds_up(world: World) -> None:
@@ -232,6 +233,31 @@ def the_order_of_operations_does_not_matter(world: World) -> None:
         assert one == found[0]
 
 
+def what_was_rejected_changes_nothing(world: World) -> None:
+    """I6: what was surely not carried out is as if it had never been asked for."""
+    others = tuple(op for op in world.seen.operations if op.state is not State.REJECTED)
+    assert decide(world) == decide(world.with_seen(operations=others))
+
+
+def the_past_of_another_group_changes_nothing(world: World) -> None:
+    """I6: of another group of the instance only what is still open matters."""
+    ours = tuple(op for op in world.seen.operations if op.group_id == world.seen.snapshot.group_id or op.open)
+    assert decide(world) == decide(world.with_seen(operations=ours))
+
+
+def failed_scale_ins_never_delay_scaling_out(world: World) -> None:
+    """I6: a scale-out that was decided without them is decided with them."""
+    others = tuple(op for op in world.seen.operations if not _failed_scale_in(op))
+    without = decide(world.with_seen(operations=others))
+    if without.desired > without.nodes.current:
+        assert decide(world) == without
+
+
+def _failed_scale_in(op: Operation) -> bool:
+    fruitless = op.state is State.NEVER_HAPPENED or (op.state is State.FAILED and op.arrived == 0)
+    return fruitless and op.direction is Direction.IN and op.reason is not Reason.NO_DATA
+
+
 def no_window_reaches_back_before_a_change(world: World) -> None:
     """I6: after a change all that was measured before it moves nothing."""
     changed = [op for op in world.seen.of_group if op.changed_nodes]
@@ -297,7 +323,7 @@ def a_breaker_that_was_closed_just_now_vetoes_nothing(world: World) -> None:
 
 def closing_a_breaker_only_takes_its_veto_away(world: World) -> None:
     """Whenever it was closed, the other vetoes and the wish stay as they are."""
-    before = decide(world)
+    before = decide(world.with_seen(breaker_reset=None))
     for hours in (0, 1, 1000):
         after = decide(world.with_seen(breaker_reset=NOW - timedelta(hours=hours)))
         assert after.desired == before.desired
@@ -319,19 +345,46 @@ def out_only_never_scales_in(world: World) -> None:
 
 
 def more_load_is_never_fewer_nodes(world: World) -> None:
-    """With a higher load on any or all nodes the group is at least as large afterwards.
+    """With a higher load (of all or one of metrics and nodes, now or for long) the group is at least as large.
 
     Not above max, where a calmer rule's longer cooldown may hold back its own scale-in but not that of above_max.
     """
     bounds = world.policy.bounds
     if bounds.min <= world.seen.snapshot.current <= bounds.max:
-        for more in (Decimal("0.5"), Decimal(15), Decimal(60)):
-            hotter = world.with_points(of_values(world, lambda value, more=more: value + more))  # type: ignore[misc]  # the default binds it
-            assert decide(hotter).change >= decide(world).change
+        before = decide(world).change
+        for points in _hotter(world):
+            assert decide(world.with_points(points)).change >= before
+
+
+def _hotter(world: World) -> Iterator[dict[Metric, Points]]:
+    for more in (Decimal("0.5"), Decimal(15), Decimal(60)):
+        yield _with_more(world.points, more)
+        yield _with_more(world.points, more, nodes={"n0"})
+        yield _with_more(world.points, more, since=NOW - timedelta(minutes=5))
+        for metric in world.policy.metrics:
+            yield _with_more(world.points, more, metrics={metric})
+
+
+def _with_more(
+    points: Mapping[Metric, Points],
+    more: Decimal,
+    *,
+    metrics: Container[Metric] = METRICS,
+    nodes: Container[str] = ("", "n0", "n1"),
+    since: datetime = NOW - timedelta(days=1),
+) -> dict[Metric, Points]:
+    def raised(metric: Metric, node: str, values: Mapping[datetime, Decimal]) -> Mapping[datetime, Decimal]:
+        if metric not in metrics or node not in nodes:
+            return values
+        return {time: value + more if time >= since else value for time, value in values.items()}
+
+    return {
+        metric: {node: raised(metric, node, values) for node, values in of.items()} for metric, of in points.items()
+    }
 
 
 ANY = worlds()
 OPEN = worlds(texts=NUMBERS, healthy=True)
 GOOD = worlds(texts=NUMBERS, healthy=True, done="ended")
 CALM = worlds(texts=NUMBERS, healthy=True, done="nothing")
-HOLDING = worlds(texts=WITH_GAPS, healthy=True, done="nothing", on_missing=[OnMissing.HOLD, OnMissing.OUT])
+HOLDING = worlds(texts=WITH_GAPS, healthy=True, on_missing=[OnMissing.HOLD, OnMissing.OUT])

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from autoscaler.core import engine, fleet, guard, operation, sample, stages
+from autoscaler.core import engine, fleet, guard, history, operation, sample, stages
 from autoscaler.core.rules import threshold, view
 from tests.core import invariants
 from tests.core.witnesses import WITNESSES
@@ -106,6 +106,18 @@ BREAKS = {
     "i6-only-the-first-operation-read-counts": (
         Break(guard, "observation.of_group, observation.now,", "observation.of_group[:1], observation.now,"),
         invariants.the_order_of_operations_does_not_matter,
+    ),
+    "i6-what-was-rejected-rests": (
+        Break(history, "{State.FAILED, State.NEVER_HAPPENED}", "{State.FAILED, State.NEVER_HAPPENED, State.REJECTED}"),
+        invariants.what_was_rejected_changes_nothing,
+    ),
+    "i6-another-group-rests": (
+        Break(guard, "observation.of_group, observation.now,", "observation.operations, observation.now,"),
+        invariants.the_past_of_another_group_changes_nothing,
+    ),
+    "i6-a-failed-scale-in-rests-both-directions": (
+        Break(history, "if op.state in FAILURES and op.direction is direction", "if op.state in FAILURES"),
+        invariants.failed_scale_ins_never_delay_scaling_out,
     ),
     "i6-windows-reach-back-before-a-change": (
         Break(view, "barrier=observation.last_change", "barrier=None"),

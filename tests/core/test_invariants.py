@@ -10,7 +10,7 @@ from tests.core import invariants
 from tests.core.invariants import ANY, CALM, GOOD, HOLDING, OPEN
 
 thoroughly = settings(
-    max_examples=300, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+    max_examples=1000, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
 )
 
 
@@ -114,6 +114,24 @@ def test_i6_no_move_within_a_cooldown(world):
 @given(ANY)
 def test_i6_the_order_of_operations_does_not_matter(world):
     invariants.the_order_of_operations_does_not_matter(world)
+
+
+@thoroughly
+@given(ANY)
+def test_i6_what_was_rejected_changes_nothing(world):
+    invariants.what_was_rejected_changes_nothing(world)
+
+
+@thoroughly
+@given(ANY)
+def test_i6_the_past_of_another_group_changes_nothing(world):
+    invariants.the_past_of_another_group_changes_nothing(world)
+
+
+@thoroughly
+@given(GOOD)
+def test_i6_failed_scale_ins_never_delay_scaling_out(world):
+    invariants.failed_scale_ins_never_delay_scaling_out(world)
 
 
 @thoroughly

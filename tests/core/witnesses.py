@@ -39,6 +39,7 @@ def of_fleet(fleet: Fleet) -> World:
 FULL_MEANWHILE = given.checks(given.observation(), snapshot=replace(given.snapshot(), instance_nodes=32))
 LONG_AGO = given.operation(ended=given.ago(600), id="long ago")
 JUST_NOW = given.operation(ended=given.ago(1), id="just now")
+FAILED_IN = given.operation(given.IN, ended=given.ago(1), state=State.FAILED)
 UNDER_WAY = given.operation(state=State.SUBMITTED)
 UNKNOWN = given.operation(state=State.UNKNOWN)
 
@@ -65,6 +66,9 @@ WITNESSES = {
     "i5-half-samples-scale-in": COLD,
     "i6-cooldown-is-forgotten": HOT.with_seen(operations=(given.operation(ended=given.ago(9)),)),
     "i6-only-the-first-operation-read-counts": HOT.with_seen(operations=(LONG_AGO, JUST_NOW)),
+    "i6-what-was-rejected-rests": HOT.with_seen(operations=(replace(JUST_NOW, state=State.REJECTED),)),
+    "i6-another-group-rests": HOT.with_seen(operations=(replace(JUST_NOW, group_id="other"),)),
+    "i6-a-failed-scale-in-rests-both-directions": HOT.with_seen(operations=(FAILED_IN,)),
     "i6-windows-reach-back-before-a-change": HOT.with_policy(cooldown=NO_COOLDOWN).with_seen(operations=(LONG_AGO,)),
     "i6-the-breaker-is-forgotten": HOT.with_policy(cooldown=NO_COOLDOWN),
     "i8-a-target-without-data-is-an-error": world(given.policy(HOT_OR_COLD), {CPU: ""}),
