@@ -426,6 +426,22 @@ ODD: dict[str, tuple[str, dict[str, str], list[str]]] = {
         {"AUTOSCALER_CLOUD__ACCESS_KEY": "AK"},
         ["environment: AUTOSCALER_CLOUD__ACCESS_KEY: not used, as cloud.credentials is password"],
     ),
+    "a token that others can read on its way": (
+        REGION + "server: {listen: '0.0.0.0:9178'}\n",
+        {"AUTOSCALER_SERVER__TOKEN": "t"},
+        ["autoscaler.yaml: server.listen: 0.0.0.0:9178 is not encrypted; let others reach it by a proxy with TLS only"],
+    ),
+    "an address that others reach, without a token": (REGION + "server: {listen: '[::]:9178'}\n", {}, []),
+    "a token that stays here": (
+        REGION + "server: {listen: '[::1]:9178'}\n",
+        {"AUTOSCALER_SERVER__TOKEN": "t"},
+        [],
+    ),
+    "a token that stays here, by name": (
+        REGION + "server: {listen: 'localhost:9178'}\n",
+        {"AUTOSCALER_SERVER__TOKEN": "t"},
+        [],
+    ),
 }
 
 

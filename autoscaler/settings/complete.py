@@ -1,12 +1,13 @@
 """Whether the settings go together: what is missing for the kind of credentials, and what looks odd."""
 
+import ipaddress
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from autoscaler import errors
-from autoscaler.settings import variables
+from autoscaler.settings import variables, written
 from autoscaler.settings.keys import ConfigKeys, CredentialKind, Dialect
 from autoscaler.settings.values import SECRET_NAMES, SOURCE_SECRET_NAMES
 from autoscaler.yamlfile.node import Node, Place
@@ -104,11 +105,22 @@ def warnings(keys: ConfigKeys, file: Path) -> Iterator[str]:
     for name, source in keys.sources.items():
         if (source.token is not None or source.password is not None) and _is_clear(source.url):
             yield f"{file}: sources.{name}.url: {source.url} is not encrypted; credentials would travel in clear"
+    listen = keys.server.listen
+    if keys.server.token is not None and not _is_near(written.listen(listen)[0]):
+        yield f"{file}: server.listen: {listen} is not encrypted; let others reach it by a proxy with TLS only"
     used = (*_NEEDED[cloud.credentials], *_OPTIONAL.get(cloud.credentials, ()))
     for name in SECRET_NAMES:
         if getattr(cloud, name) is not None and name not in used:
             variable = variables.variable_name(("cloud", name))
             yield f"environment: {variable}: not used, as cloud.credentials is {cloud.credentials}"
+
+
+def _is_near(host: str) -> bool:
+    """Whether nobody but this machine can reach it."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host in _LOOPBACK
 
 
 def _is_clear(url: str) -> bool:

@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, Response
 
 from autoscaler.core.decision import rfc3339
 from autoscaler.ports import Console
-from autoscaler.web import events
+from autoscaler.web import changes, events
 from autoscaler.web.paging import Asked, Instant, Limit, Read
 from autoscaler.web.token import TokenRule
 from autoscaler.yamlfile import quantities, shape
@@ -84,9 +84,11 @@ def router(console: Console, token: TokenRule) -> APIRouter:
     paths = APIRouter(prefix=PREFIX, tags=["api"])
     _add_targets(paths, console)
     _add_history(paths, console)
-    _add_changes(paths, console, token)
-    _add_changes_of_all(paths, console, token)
     events.add(paths, console)
+    guarded = APIRouter(route_class=changes.route_class(token), dependencies=[Depends(token)])
+    _add_changes(guarded, console)
+    _add_changes_of_all(guarded, console)
+    paths.include_router(guarded)
     return paths
 
 
@@ -171,27 +173,27 @@ def _chart(console: Console, name: str, **asked: Any) -> Response:
     return JSONResponse(console.samples(name, **asked))
 
 
-def _add_changes(paths: APIRouter, console: Console, token: TokenRule) -> None:
-    @paths.post("/targets/{name}/resolve", dependencies=[Depends(token)])
+def _add_changes(paths: APIRouter, console: Console) -> None:
+    @paths.post("/targets/{name}/resolve")
     async def resolve(name: str, resolution: Resolution, request: Request) -> Json:
         """Close the open operation that the daemon cannot close; refused while a job of the instance runs."""
         _known(console, name)
         who = _who(resolution, request)
         return await console.resolve(name, outcome=resolution.outcome, reason=resolution.reason.strip(), who=who)
 
-    @paths.post("/targets/{name}/pause", dependencies=[Depends(token)])
+    @paths.post("/targets/{name}/pause")
     async def pause(name: str, request: Request, wish: Pausing | None = None) -> Json:
         """Have nothing changed on a target for a while, or until it is resumed; what is under way goes on."""
         _known(console, name)
         return await _pause(console, name, wish or Pausing.model_validate({}), request)
 
-    @paths.post("/targets/{name}/resume", dependencies=[Depends(token)])
+    @paths.post("/targets/{name}/resume")
     async def resume(name: str, request: Request, wish: Resuming | None = None) -> Json:
         """End the pauses of a target; with `breaker` close its breaker, with `override` end its override, too."""
         _known(console, name)
         return await _resume(console, name, wish or Resuming.model_validate({}), request)
 
-    @paths.post("/targets/{name}/override", dependencies=[Depends(token)])
+    @paths.post("/targets/{name}/override")
     async def override(name: str, wish: Overriding, request: Request) -> Json:
         """Have so many nodes, inside min and max, whatever the rules want; in place of an earlier override."""
         _known(console, name)
@@ -200,13 +202,13 @@ def _add_changes(paths: APIRouter, console: Console, token: TokenRule) -> None:
         )
 
 
-def _add_changes_of_all(paths: APIRouter, console: Console, token: TokenRule) -> None:
-    @paths.post("/pause", dependencies=[Depends(token)])
+def _add_changes_of_all(paths: APIRouter, console: Console) -> None:
+    @paths.post("/pause")
     async def pause_all(request: Request, wish: Pausing | None = None) -> Json:
         """Have nothing changed on any target, also on those that come later, for a while or until all are resumed."""
         return await _pause(console, None, wish or Pausing.model_validate({}), request)
 
-    @paths.post("/resume", dependencies=[Depends(token)])
+    @paths.post("/resume")
     async def resume_all(request: Request, wish: Resuming | None = None) -> Json:
         """End every pause, those of single targets too; with `breaker` and `override` also those of every target."""
         return await _resume(console, None, wish or Resuming.model_validate({}), request)

@@ -11,6 +11,7 @@ from autoscaler import __version__
 from autoscaler.ports import Console
 from autoscaler.web import answers, api, page, probes
 from autoscaler.web.armour import Armour
+from autoscaler.web.same_site import SameSite
 from autoscaler.web.token import TokenRule
 
 STATIC = Path(__file__).parent / "static"
@@ -28,7 +29,8 @@ def create_app(console: Console, metrics: Exposition, token: SecretStr | None) -
         docs_url=None,  # its page loads scripts from elsewhere
         redoc_url=None,
     )
-    app.add_middleware(Armour)
+    app.add_middleware(SameSite)
+    app.add_middleware(Armour)  # the last one added is the first one asked
     answers.install(app)
     app.include_router(probes.router(console, metrics))
     app.include_router(api.router(console, TokenRule(token)))

@@ -1,11 +1,16 @@
 """What every answer carries against a hostile page, and how much of a request is read at most."""
 
+import asyncio
+
 from starlette.datastructures import MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY = 64 * 1024
 """Bytes; the largest body that means anything here is a sentence of reason."""
+
+BODY_SECONDS = 10.0
+"""Real seconds that a request's body may take to come."""
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -16,6 +21,8 @@ HEADERS = {
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     "Cache-Control": "no-store",
 }
 
@@ -39,7 +46,13 @@ class Armour:
                     headers.setdefault(name, value)
             await send(message)
 
-        body = await _bounded(receive)
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await _bounded(receive)
+        except TimeoutError:
+            refusal = JSONResponse({"error": f"The body did not come within {BODY_SECONDS:g} s."}, 408)
+            await refusal(scope, receive, armoured)
+            return
         if body is None:
             refusal = JSONResponse({"error": f"The body is larger than {MAX_BODY} bytes."}, 413)
             await refusal(scope, receive, armoured)
