@@ -83,6 +83,8 @@ class Metrics:
             buckets=OPERATION_BUCKETS,
             registry=registry,
         )
+        for direction in Direction:  # from 0 on, as what is submitted
+            self._operation_durations.labels(direction.value)
         self._calls = Counter(
             "autoscaler_cloud_requests",
             "Calls to the cloud by how they ended: an HTTP status, or an error's name.",

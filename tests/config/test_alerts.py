@@ -54,7 +54,7 @@ def test_each_alert_is_proven(firing):
     assert proven(firing=firing) == set(rules())
 
 
-@pytest.mark.parametrize("name", rules())
+@pytest.mark.parametrize("name", list(rules()))
 def test_an_alert_says_how_bad_it_is_and_what_it_means_in_words(name):
     rule = rules()[name]
 
@@ -70,7 +70,7 @@ def test_each_alert_has_its_paragraph_and_each_paragraph_its_alert():
     assert links == {name: f"docs/runbook.md#{name.lower()}" for name in paragraphs()}
 
 
-@pytest.mark.parametrize("name", paragraphs())
+@pytest.mark.parametrize("name", list(paragraphs()))
 def test_a_paragraph_says_what_it_means_what_to_look_at_and_what_to_do(name):
     text = paragraphs()[name]
 

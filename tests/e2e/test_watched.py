@@ -1,0 +1,176 @@
+"""A real Prometheus watches the running demo: its pages, the shipped alert rules, and every query of the dashboards."""
+
+import re
+import subprocess
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.config import dashboards
+from tests.e2e import ports
+from tests.e2e.processes import ROOT, Program, until
+from tests.prometheus import servers
+
+pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
+
+RULES = sorted((ROOT / "config/alerts").glob("*.yaml"))
+
+NO_FLEET = "the demo's policy has no fleet"
+NOTHING_FAILS = "nothing fails in the demo"
+NOT_IN_THE_DEMO = {
+    "fleet: Nodes against the fleet's limit": NO_FLEET,
+    "fleet: Added within the hour": NO_FLEET,
+    "fleet: Node-hours of the last 24 hours": NO_FLEET,
+    "target: Nodes against their bounds: override": "nobody overrides anything in the demo",
+    "target: Evaluations that ended in an error": NOTHING_FAILS,
+    "daemon: Evaluations that ended in an error": NOTHING_FAILS,
+    "daemon: Calls that fail": NOTHING_FAILS,
+}
+"""Queries (or all of a panel) for what does not occur there; the same expressions are parsed in tests/config."""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """The demo, and the Prometheus that scrapes it every second."""
+
+    demo: Program
+    page: str
+    prometheus: str
+
+    def ask(self, path: str, **parameters: str) -> Any:
+        answer = httpx.get(f"{self.prometheus}/api/v1/{path}", params=parameters, timeout=10, trust_env=False)
+        assert answer.status_code == httpx.codes.OK, answer.text
+        return answer.json()["data"]
+
+    def result(self, query: str) -> list[dict[str, Any]]:
+        return list(self.ask("query", query=query)["result"])
+
+
+def metrics_address(demo: Program) -> str:
+    found = until(lambda: re.search(r"^metrics +http://(\S+)/metrics$", demo.stderr.read_text(), re.MULTILINE), bool)
+    assert found is not None
+    return found.group(1)
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory, require_tool: Callable[[str], str]) -> Generator[Watched]:
+    prometheus, folder = require_tool("prometheus"), tmp_path_factory.mktemp("watched")
+    demo = Program(["demo", "--listen", "127.0.0.1:0"], folder / "demo", name="demo")
+    try:
+        address = metrics_address(demo)
+        config = {
+            "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
+            "rule_files": [str(path) for path in RULES],
+            "scrape_configs": [{"job_name": "ddm-autoscaler", "static_configs": [{"targets": [address]}]}],
+        }
+        (folder / "prometheus").mkdir()
+        port = ports.consecutive_free_ports(1)
+        with servers.real(prometheus, folder / "prometheus", port, yaml.safe_dump(config)) as url:
+            yield Watched(demo, f"http://{address}/metrics", url)
+    finally:
+        demo.end()
+
+
+@pytest.fixture(scope="module")
+def day(watched: Watched) -> Watched:
+    """After nodes have come, and Prometheus has seen the count of that rise."""
+    risen = 'increase(autoscaler_operations_total{direction="out",outcome="succeeded"}[5m]) > 0'
+    until(lambda: watched.result(risen), bool, seconds=150, every=0.5)
+    return watched
+
+
+def test_the_scrape_is_up_and_what_it_reads_is_what_the_page_says(watched):
+    until(lambda: watched.result("up == 1"), bool)
+    (target,) = watched.ask("targets")["activeTargets"]
+
+    assert (target["health"], target["lastError"], target["scrapeUrl"]) == ("up", "", watched.page)
+    until(lambda: watched.result('autoscaler_target_nodes{target="orders", kind="min"}'), bool)
+    (least,) = watched.result('autoscaler_target_nodes{target="orders", kind="min"}')
+    assert least["value"][1] == "2"
+
+
+@pytest.mark.parametrize("accept", ["", "text/plain;version=0.0.4", "*/*"], ids=["nothing", "text", "anything"])
+def test_promtool_finds_nothing_to_say_of_the_text_page(day, accept, require_tool):
+    answer = httpx.get(day.page, headers={"Accept": accept}, timeout=10, trust_env=False)
+    checked = subprocess.run(
+        [require_tool("promtool"), "check", "metrics"], input=answer.content, capture_output=True, check=False
+    )
+
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
+    assert sum(1 for _ in text_string_to_metric_families(answer.text)) > 20
+
+
+def test_prometheus_own_header_is_answered_in_openmetrics(watched):
+    """What Debian's Prometheus sends; the scrape above shows that it can read the answer."""
+    accept = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain"
+    answer = httpx.get(watched.page, headers={"Accept": accept}, timeout=10, trust_env=False)
+
+    assert answer.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
+    assert answer.text.endswith("# EOF\n")
+
+
+def test_the_shipped_alert_rules_are_loaded_evaluated_and_silent_about_the_daemon(day):
+    shipped = {
+        rule["alert"]
+        for path in RULES
+        for group in yaml.safe_load(path.read_text())["groups"]
+        for rule in group["rules"]
+    }
+    groups = until(
+        lambda: day.ask("rules")["groups"],
+        lambda found: all(rule["health"] != "unknown" for group in found for rule in group["rules"]),
+    )
+    rules = {rule["name"]: rule for group in groups for rule in group["rules"]}
+
+    assert set(rules) == shipped
+    assert {name: rule.get("lastError", "") for name, rule in rules.items() if rule["health"] != "ok"} == {}
+    silent = {rule["name"] for group in groups if group["name"] == "ddm-autoscaler-daemon" for rule in group["rules"]}
+    assert {name for name in silent if rules[name]["state"] != "inactive"} == set()
+
+
+def expected_empty(query: dashboards.Query) -> bool:
+    return query.name in NOT_IN_THE_DEMO or f"{query.board}: {query.panel}" in NOT_IN_THE_DEMO
+
+
+@pytest.mark.parametrize("query", list(dashboards.queries()), ids=lambda query: query.name)
+def test_a_query_of_a_dashboard_returns_data(day, query):
+    if expected_empty(query):
+        assert isinstance(day.result(query.expr), list)  # it can be evaluated
+        return
+    if query.panel == "annotation":  # there only at the moment in which something happened
+        expr = f"last_over_time(({query.expr})[5m:1s])"
+        until(lambda: day.result(expr), bool)
+        return
+    until(lambda: day.result(query.expr), numbers)
+
+
+def numbers(result: list[dict[str, Any]]) -> bool:
+    """Whether there is a series, and any of them has a number."""
+    return any(one["value"][1] != "NaN" for one in result)
+
+
+@pytest.mark.parametrize(("name", "series", "label"), list(dashboards.variables()))
+def test_a_variable_of_a_dashboard_has_values(day, name, series, label):
+    expr = dashboards.Query("", "", "", series).expr
+    values = {one["metric"].get(label) for one in until(lambda: day.result(expr), bool)}
+
+    assert values == {{"job": "ddm-autoscaler", "target": "orders"}[label]}
+
+
+def test_what_is_said_not_to_occur_in_the_demo_is_on_a_dashboard():
+    names = {name for query in dashboards.queries() for name in (query.name, f"{query.board}: {query.panel}")}
+
+    assert set(NOT_IN_THE_DEMO) <= names
+
+
+def test_the_demo_is_watched_without_errors_of_its_own(day):
+    log = Path(day.demo.stderr).read_text()
+
+    assert "Traceback" not in log
