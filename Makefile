@@ -15,7 +15,7 @@ RUNTIME := .venv/runtime-$(call sum,constraints.txt)
 DEV     := .venv/dev-$(call sum,constraints-dev.txt)
 PROJECT := .venv/project-$(call sum,pyproject.toml)
 
-.PHONY: help demo test lint bench lock clean
+.PHONY: help demo test core-coverage lint bench lock clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:   # two pips in one environment get in each other's way
 
@@ -26,6 +26,7 @@ help:
 	@echo 'make demo    an emulated cloud and the daemon, under real load, for about a minute (ARGS="--speed 60" for other options)'
 	@echo 'make test    lint, then every test this machine can run; REQUIRE_TOOLS=1 makes a skipped test a failure'
 	@echo 'make lint    ruff, mypy, import contracts: seconds'
+	@echo 'make core-coverage   that tests/core alone covers autoscaler/core to 100 %: seconds, and part of make test'
 	@echo 'make bench   how long one decision takes (ARGS="--format json" for programs)'
 	@echo 'make lock    newest versions into constraints.txt and constraints-dev.txt'
 	@echo 'make clean   remove everything that these commands made'
@@ -37,8 +38,19 @@ demo: $(RUNTIME) $(PROJECT)
 # Three workers on two cores: much of what real processes do is waiting. A file's tests stay together, in order.
 WORKERS ?= --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
+# What decides is fully covered by its own examples, not by chance or by whatever else imports it.
+CORE     := .venv/core-coverage
+CORE_LOG := .venv/core.log
+
+core-coverage: $(RUNTIME) $(DEV) $(PROJECT)
+	@rm -f $(CORE)*
+	@$(BIN)/coverage run --data-file=$(CORE) -m pytest --quiet tests/core -m 'not exhaustive' > $(CORE_LOG) || { cat $(CORE_LOG); exit 1; }
+	@$(BIN)/coverage combine --quiet --data-file=$(CORE)
+	@$(BIN)/coverage report --data-file=$(CORE) --include='autoscaler/core/*' --fail-under=100 > $(CORE_LOG) || { cat $(CORE_LOG); exit 1; }
+	@echo 'coverage of autoscaler/core by the examples of tests/core: 100 % of lines and branches'
+
 # The report of a run that is good enough is one line, so that pytest's own last line stays in sight.
-test: lint
+test: lint core-coverage
 	@$(BIN)/coverage erase
 	@$(BIN)/coverage run -m pytest $(WORKERS) $(ARGS)
 	@$(BIN)/coverage combine --quiet

@@ -3,11 +3,14 @@
 import ast
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 
 import autoscaler.core
 from tests.core import invariants
 from tests.core.invariants import ANY, CALM, GOOD, HOLDING, OPEN
+
+pytestmark = pytest.mark.exhaustive
 
 thoroughly = settings(
     max_examples=1000, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)

@@ -88,6 +88,7 @@ def test_a_window_of_dates_includes_its_start_and_excludes_its_end():
     assert [window.open_until(span, at(moment)) for moment in moments] == [None, span.end, span.end, None]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("zone", [BERLIN, NEW_YORK, KOLKATA, "Australia/Lord_Howe", "UTC"])
 @pytest.mark.parametrize("expression", ["30 2 * * *", "30 1 * * *", "*/20 1,2 * * *"])
 def test_every_day_of_a_year_has_its_starts_once(zone, expression):

@@ -31,6 +31,8 @@ from tests.core.given import MINUTE, NOW
 from tests.core.invariants import ANY, CALM, GOOD, HOLDING, OPEN
 from tests.core.worlds import World
 
+pytestmark = pytest.mark.exhaustive
+
 many = settings(
     max_examples=8000, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
 )
