@@ -46,7 +46,10 @@ PAGES = (
     "/api/v1/targets",
     "/api/v1/targets/orders",
     "/api/v1/targets/orders/decisions",
+    "/api/v1/targets/orders/operations",
+    "/api/v1/targets/orders/samples",
     "/api/v1/operations",
+    "/api/v1/interventions",
     "/api/v1/openapi.json",
     "/api/v1/nothing",
 )
@@ -122,6 +125,31 @@ class Seen:
         for path in PAGES:
             self.texts[path] = httpx.get(daemon.url + path, headers={"Authorization": f"Bearer {API_TOKEN}"}).content
 
+    def refusals(self, daemon: RunningDaemon) -> None:
+        """What is said to those who may not, or send what cannot be taken."""
+        path, right = "/api/v1/targets/orders/pause", {"Authorization": f"Bearer {API_TOKEN}"}
+        for name, sent in {
+            "a wrong token": {"headers": {"Authorization": f"Bearer {WRONG}"}},
+            "the token in another way": {"headers": {"Authorization": f"Basic {API_TOKEN}"}},
+            "another site": {"headers": right | {"Sec-Fetch-Site": "cross-site"}},
+            "no JSON": {"headers": right, "content": b"{"},
+            "no duration": {"headers": right, "json": {"for": "long"}},
+            "too much": {"headers": right, "content": b" " * 100_000},
+        }.items():
+            answer = httpx.post(daemon.url + path, **sent)  # type: ignore[arg-type]  # as its own parameters
+            assert answer.status_code in (401, 403, 413, 415, 422)
+            self.texts[name] = answer.content + repr(answer.headers.raw).encode()
+
+    def events(self, daemon: RunningDaemon, after: int) -> None:
+        """What was told since, up to an operation of which nobody knows what became of it."""
+        told = []
+        with httpx.stream("GET", f"{daemon.url}/api/v1/events?after={after}", timeout=20) as stream:
+            for line in stream.iter_lines():
+                told.append(line)
+                if '"state":"unknown"' in line:
+                    break
+        self.texts["events"] = "\n".join(told).encode()
+
     def files(self, folder: Path) -> None:
         self.texts |= {str(file): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
@@ -147,6 +175,7 @@ def more_decisions(daemon: RunningDaemon, known: int) -> bool:
 
 def lively(daemon: RunningDaemon, cloud: EmulatedCloud, seen: Seen, echo: Mapping[str, Any]) -> None:
     """A session with everything that goes well and wrong, everybody who asks, and a service that repeats a secret."""
+    after = daemon.get("/api/v1/targets").json()["event"]
     for fault in (
         {"kind": "expired_token", "service": "ddm"},
         echo,
@@ -162,6 +191,8 @@ def lively(daemon: RunningDaemon, cloud: EmulatedCloud, seen: Seen, echo: Mappin
     cloud.fault(kind="503", service="ddm", operation="enlarge")
     until(daemon.operations, lambda found: "unknown" in {one["state"] for one in found})
     seen.pages(daemon)
+    seen.refusals(daemon)
+    seen.events(daemon, after)
     here = ("--url", daemon.url)
     assert seen.command("status", *here, environment={}) == 0
     assert seen.command("history", "orders", "--limit", "1000", *here, environment={}) == 0
