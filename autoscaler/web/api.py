@@ -1,7 +1,8 @@
 """The API under /api/v1: what the daemon sees and did, and what an operator may change."""
 
 import asyncio
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlencode
 
@@ -19,8 +20,9 @@ from starlette.responses import JSONResponse, Response
 
 from autoscaler.core.decision import rfc3339
 from autoscaler.ports import Console
-from autoscaler.web import changes, events
-from autoscaler.web.paging import Asked, Instant, Limit, Read
+from autoscaler.web import changes, events, shapes
+from autoscaler.web.paging import Asked, Instant, Limit, Page, Read
+from autoscaler.web.shapes import described
 from autoscaler.web.token import TokenRule
 from autoscaler.yamlfile import quantities, shape
 
@@ -93,16 +95,16 @@ def router(console: Console, token: TokenRule) -> APIRouter:
 
 
 def _add_targets(paths: APIRouter, console: Console) -> None:
-    @paths.get("/targets")
-    async def targets() -> Json:
+    @paths.get("/targets", responses=described(shapes.Targets, 503))
+    async def targets() -> Response:
         """Every target with its nodes, last decision, open operation and cooldowns, and the daemon's time."""
         event = console.last_event()
-        return {"now": rfc3339(console.now()), "event": event, "targets": list(console.targets())}
+        return JSONResponse({"now": rfc3339(console.now()), "event": event, "targets": list(console.targets())})
 
-    @paths.get("/targets/{name}")
-    async def target(name: str) -> Json:
+    @paths.get("/targets/{name}", responses=described(shapes.TargetWithPolicy, *shapes.OF_A_TARGET))
+    async def target(name: str) -> Response:
         """One target, with its policy."""
-        return _known(console, name)
+        return JSONResponse(_known(console, name))
 
     @paths.get("/config")
     async def config() -> Json:
@@ -111,51 +113,60 @@ def _add_targets(paths: APIRouter, console: Console) -> None:
 
 
 def _add_history(paths: APIRouter, console: Console) -> None:
-    @paths.get("/targets/{name}/decisions")
-    async def decisions(name: str, page: Asked) -> Json:
+    @paths.get("/targets/{name}/decisions", responses=described(shapes.Decisions, *shapes.OF_A_TARGET))
+    async def decisions(name: str, page: Asked) -> Response:
         """Records of a target by the page: at < before, at >= since."""
         _known(console, name)
-        found, after = await asyncio.to_thread(page.of, _decisions(console, name), "at")
-        return {"target": name, "decisions": found, "next": _link(f"targets/{quote(name, safe='')}/decisions", after)}
+        return await _in_a_thread(_decisions, console, name, page)
 
     at_once = asyncio.Semaphore(CHARTS_AT_ONCE)
 
-    @paths.get("/targets/{name}/samples")
+    @paths.get("/targets/{name}/samples", responses=described(shapes.Chart, *shapes.OF_A_TARGET))
     async def samples(name: str, since: Instant = None, until: Instant = None, points: Points = 500) -> Response:
         """What a chart of a target shows: the values of its rules, and its nodes, at since <= t < until."""
         _known(console, name)
         async with at_once:
-            return await asyncio.to_thread(_chart, console, name, since=since, until=until, points=points)
+            return await _in_a_thread(console.samples, name, since=since, until=until, points=points)
 
-    @paths.get("/targets/{name}/operations")
-    async def target_operations(name: str, page: Asked) -> Json:
+    @paths.get("/targets/{name}/operations", responses=described(shapes.TargetOperations, *shapes.OF_A_TARGET))
+    async def target_operations(name: str, page: Asked) -> Response:
         """Operations of a target by the page: committed_at < before, committed_at >= since."""
         _known(console, name)
-        found, after = await asyncio.to_thread(page.of, _operations(console, name), "committed_at")
-        return {"target": name, "operations": found, "next": _link(f"targets/{quote(name, safe='')}/operations", after)}
+        return await _in_a_thread(_target_operations, console, name, page)
 
-    @paths.get("/operations")
-    async def operations(page: Asked, target: Target = None) -> Json:
+    @paths.get("/operations", responses=described(shapes.Operations, *shapes.OF_A_LIST))
+    async def operations(page: Asked, target: Target = None) -> Response:
         """Operations of all targets, or of one (also of one that is not there any more), by the page."""
-        found, after = await asyncio.to_thread(page.of, _operations(console, target), "committed_at")
-        link = (
-            _link("operations", after)
-            if target is None
-            else _link(f"operations?{urlencode({'target': target})}", after)
-        )
-        return {"operations": found, "next": link}
+        return await _in_a_thread(_all_operations, console, target, page)
 
-    @paths.get("/interventions")
-    async def interventions(limit: Limit = 100) -> Json:
+    @paths.get("/interventions", responses=described(shapes.Interventions, *shapes.OF_A_LIST))
+    async def interventions(limit: Limit = 100) -> Response:
         """What operators did by hand, the last first: pauses, overrides, closed breakers."""
-        found = await asyncio.to_thread(console.interventions, limit=limit)
-        return {"interventions": list(found)}
+        return await _in_a_thread(lambda: {"interventions": list(console.interventions(limit=limit))})
 
 
-def _decisions(console: Console, name: str) -> Read:
-    return lambda before, since, limit, oldest_first: console.decisions(
-        name, before=before, since=since, limit=limit, oldest_first=oldest_first
-    )
+async def _in_a_thread(read: Callable[..., Json], *arguments: Any, **more: Any) -> Response:
+    """Read and write an answer beside the loop, which a long one would hold up."""
+    return await asyncio.to_thread(lambda: JSONResponse(read(*arguments, **more)))
+
+
+def _decisions(console: Console, name: str, page: Page) -> Json:
+    def read(before: datetime | None, since: datetime | None, limit: int, oldest_first: bool) -> Sequence[Json]:
+        return console.decisions(name, before=before, since=since, limit=limit, oldest_first=oldest_first)
+
+    found, after = page.of(read, "at")
+    return {"target": name, "decisions": found, "next": _link(f"targets/{quote(name, safe='')}/decisions?", after)}
+
+
+def _target_operations(console: Console, name: str, page: Page) -> Json:
+    found, after = page.of(_operations(console, name), "committed_at")
+    return {"target": name, "operations": found, "next": _link(f"targets/{quote(name, safe='')}/operations?", after)}
+
+
+def _all_operations(console: Console, target: str | None, page: Page) -> Json:
+    found, after = page.of(_operations(console, target), "committed_at")
+    of_it = "" if target is None else f"{urlencode({'target': target})}&"
+    return {"operations": found, "next": _link(f"operations?{of_it}", after)}
 
 
 def _operations(console: Console, target: str | None) -> Read:
@@ -165,61 +176,58 @@ def _operations(console: Console, target: str | None) -> Read:
 
 
 def _link(path: str, after: str | None) -> str | None:
-    return None if after is None else f"{PREFIX}/{path}{'&' if '?' in path else '?'}{after}"
-
-
-def _chart(console: Console, name: str, **asked: Any) -> Response:
-    """Made and written in one thread: a week of minutes would hold up the loop."""
-    return JSONResponse(console.samples(name, **asked))
+    return None if after is None else f"{PREFIX}/{path}{after}"
 
 
 def _add_changes(paths: APIRouter, console: Console) -> None:
-    @paths.post("/targets/{name}/resolve")
-    async def resolve(name: str, resolution: Resolution, request: Request) -> Json:
+    @paths.post("/targets/{name}/resolve", responses=described(shapes.Operation, *shapes.OF_A_CHANGE))
+    async def resolve(name: str, resolution: Resolution, request: Request) -> Response:
         """Close the open operation that the daemon cannot close; refused while a job of the instance runs."""
         _known(console, name)
         who = _who(resolution, request)
-        return await console.resolve(name, outcome=resolution.outcome, reason=resolution.reason.strip(), who=who)
+        reason = resolution.reason.strip()
+        return JSONResponse(await console.resolve(name, outcome=resolution.outcome, reason=reason, who=who))
 
-    @paths.post("/targets/{name}/pause")
-    async def pause(name: str, request: Request, wish: Pausing | None = None) -> Json:
+    @paths.post("/targets/{name}/pause", responses=described(shapes.Changed, *shapes.OF_A_CHANGE))
+    async def pause(name: str, request: Request, wish: Pausing | None = None) -> Response:
         """Have nothing changed on a target for a while, or until it is resumed; what is under way goes on."""
         _known(console, name)
         return await _pause(console, name, wish or Pausing.model_validate({}), request)
 
-    @paths.post("/targets/{name}/resume")
-    async def resume(name: str, request: Request, wish: Resuming | None = None) -> Json:
+    @paths.post("/targets/{name}/resume", responses=described(shapes.Changed, *shapes.OF_A_CHANGE))
+    async def resume(name: str, request: Request, wish: Resuming | None = None) -> Response:
         """End the pauses of a target; with `breaker` close its breaker, with `override` end its override, too."""
         _known(console, name)
         return await _resume(console, name, wish or Resuming.model_validate({}), request)
 
-    @paths.post("/targets/{name}/override")
-    async def override(name: str, wish: Overriding, request: Request) -> Json:
+    @paths.post("/targets/{name}/override", responses=described(shapes.Changed, *shapes.OF_A_CHANGE))
+    async def override(name: str, wish: Overriding, request: Request) -> Response:
         """Have so many nodes, inside min and max, whatever the rules want; in place of an earlier override."""
         _known(console, name)
-        return await console.override(
-            name, nodes=wish.nodes, lasts=wish.lasts, reason=wish.reason.strip(), who=_who(wish, request)
-        )
+        who, reason = _who(wish, request), wish.reason.strip()
+        return JSONResponse(await console.override(name, nodes=wish.nodes, lasts=wish.lasts, reason=reason, who=who))
 
 
 def _add_changes_of_all(paths: APIRouter, console: Console) -> None:
-    @paths.post("/pause")
-    async def pause_all(request: Request, wish: Pausing | None = None) -> Json:
+    @paths.post("/pause", responses=described(shapes.Changed, *shapes.OF_ALL))
+    async def pause_all(request: Request, wish: Pausing | None = None) -> Response:
         """Have nothing changed on any target, also on those that come later, for a while or until all are resumed."""
         return await _pause(console, None, wish or Pausing.model_validate({}), request)
 
-    @paths.post("/resume")
-    async def resume_all(request: Request, wish: Resuming | None = None) -> Json:
+    @paths.post("/resume", responses=described(shapes.Changed, *shapes.OF_ALL))
+    async def resume_all(request: Request, wish: Resuming | None = None) -> Response:
         """End every pause, those of single targets too; with `breaker` and `override` also those of every target."""
         return await _resume(console, None, wish or Resuming.model_validate({}), request)
 
 
-async def _pause(console: Console, name: str | None, wish: Pausing, request: Request) -> Json:
-    return await console.pause(name, lasts=wish.lasts, reason=wish.reason.strip(), who=_who(wish, request))
+async def _pause(console: Console, name: str | None, wish: Pausing, request: Request) -> Response:
+    who, reason = _who(wish, request), wish.reason.strip()
+    return JSONResponse(await console.pause(name, lasts=wish.lasts, reason=reason, who=who))
 
 
-async def _resume(console: Console, name: str | None, wish: Resuming, request: Request) -> Json:
-    return await console.resume(name, breaker=wish.breaker, override=wish.override, who=_who(wish, request))
+async def _resume(console: Console, name: str | None, wish: Resuming, request: Request) -> Response:
+    who = _who(wish, request)
+    return JSONResponse(await console.resume(name, breaker=wish.breaker, override=wish.override, who=who))
 
 
 def _who(wish: _Change, request: Request) -> str:

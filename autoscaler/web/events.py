@@ -9,6 +9,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from autoscaler.ports import Console, Event, EventKind, Following
+from autoscaler.web.shapes import described
 
 BEAT = 15.0
 """Real seconds after which something is sent, so that neither side nor a proxy takes the line for dead."""
@@ -26,7 +27,7 @@ LastId = Annotated[str | None, Header(alias="Last-Event-ID", description="as a b
 def add(paths: APIRouter, console: Console) -> None:
     """Add the path."""
 
-    @paths.get("/events", response_class=EventStream, status_code=200)
+    @paths.get("/events", response_class=EventStream, status_code=200, responses=described(None, 422, 503))
     async def events(
         events: Kinds = None, target: Target = None, after: After = None, last_event_id: LastId = None
     ) -> EventStream:
