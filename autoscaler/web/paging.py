@@ -14,14 +14,30 @@ from typing import Annotated, Any, Self
 from urllib.parse import urlencode
 
 from fastapi import Depends, HTTPException, Query
-from pydantic import AwareDatetime
+from pydantic import AfterValidator, AwareDatetime
 
 from autoscaler.core.decision import rfc3339
 
 Json = dict[str, Any]
 
 Limit = Annotated[int, Query(ge=1, le=1000, description="how many at most")]
-Instant = Annotated[AwareDatetime | None, Query(description="RFC 3339, with its offset")]
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+def _in_utc(moment: datetime | None) -> datetime | None:
+    """Far ends of time, which some programs send for "ever", are moved to where one can still calculate."""
+    if moment is None:
+        return None
+    try:
+        return min(max(moment.astimezone(UTC), _EPOCH), _LATEST)
+    except OverflowError:  # the years 1 and 9999, with an offset
+        return _EPOCH if moment.year < _EPOCH.year else _LATEST
+
+
+Instant = Annotated[AwareDatetime | None, AfterValidator(_in_utc), Query(description="RFC 3339, with its offset")]
 
 
 class Order(StrEnum):
@@ -32,7 +48,6 @@ class Order(StrEnum):
 
 
 _MICROSECOND = timedelta(microseconds=1)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _WRITTEN = re.compile(r"([0-9]{1,17})-([0-9]{1,4})")
 
 Read = Callable[[datetime | None, datetime | None, int, bool], Sequence[Json]]

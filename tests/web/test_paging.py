@@ -50,6 +50,18 @@ def test_a_cursor_that_was_made_up_is_422(served, cursor):
     assert answer.json()["error"].startswith("cursor: ")
 
 
+@pytest.mark.parametrize("list_", ["decisions", "operations"])
+def test_ever_may_be_said_by_the_ends_of_time(served, list_):
+    served.console.records["orders"], served.console.ended = [record(2), record(1)], [operation(), operation()]
+    ends = {"since": "0001-01-01T00:00:00+14:00", "before": "9999-12-31T23:59:59-14:00", "limit": "1"}
+
+    first = served.http.get(f"/api/v1/targets/orders/{list_}", params=ends).raise_for_status().json()
+
+    assert (len(first[list_]), len(served.http.get(first["next"]).json()[list_])) == (1, 1)
+    none = {"before": ends["since"], "since": ends["before"]}
+    assert served.http.get(f"/api/v1/targets/orders/{list_}", params=none).json()[list_] == []
+
+
 @given(
     times=st.lists(st.integers(0, 5), max_size=30),
     limit=st.integers(1, 7),
