@@ -1,6 +1,7 @@
 """The operator's hand, blackouts and the breaker: what passes what, until when, and in which words."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -259,6 +260,12 @@ def test_a_breaker_that_was_closed_opens_again_after_as_many_failures_more():
         assert (Reason.BREAKER_OPEN in decided(chosen, seen).vetoes) == held
 
 
+def test_a_closed_breaker_counts_failures_beside_an_operation_that_is_still_open():
+    under_way = operation(state=State.SUBMITTED, committed=ago(20))
+    seen = replace(forced_to(4, 3, (*failed(1, 2, 3), under_way)), breaker_reset=ago(10))
+    assert decided(HOT_OR_COLD, seen).vetoes == (Reason.IN_PROGRESS, Reason.BREAKER_OPEN)
+
+
 def test_closing_the_breaker_leaves_the_cooldown_of_the_failure():
     decision = decided(policy(HOT_OR_COLD), HOT, operations=failed(1, 2, 3), breaker_reset=NOW)
     assert decision.vetoes == (Reason.COOLDOWN,)
@@ -289,6 +296,10 @@ def test_below_min_does_not_pass_the_breaker():
 LOOKS_BACK = {
     "nothing failed": ((operation(ended=ago(5)),), None),
     "the last failure is four hours ago": (failed(240), None),
+    "the one without a success needs all there are": (
+        (*failed(5), *failed(5, direction=IN), operation(IN, ended=ago(80))),
+        datetime.min.replace(tzinfo=UTC),
+    ),
     "since the last success": ((*failed(5), operation(ended=ago(9000))), ago(9000)),
     "a success since": ((*failed(5), operation(ended=ago(1))), None),
     "a shadow": (failed(5, shadow=True), None),

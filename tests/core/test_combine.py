@@ -209,6 +209,12 @@ def test_a_metric_that_always_comes_too_late_buys_one_node_not_one_every_while()
     assert outcome(decided(rule, seen)) == ("hold", 3, "stale_data")
 
 
+def test_a_restart_does_not_begin_a_spell_of_stale_data_anew():
+    """The newest sample tells since when; the first evaluation only where there never was one."""
+    seen = observation({CPU: samples("50", last=ago(16))}, first_evaluated_at=ago(1))
+    assert outcome(decided(threshold(out=[step("75")], on_missing_metric=OnMissing.OUT), seen)) == ("out", 4, "no_data")
+
+
 def test_a_restart_within_a_spell_does_not_buy_again():
     rule = threshold(out=[step("75")], on_missing_metric=OnMissing.OUT)
     seen = observation("", operations=(bought(60),), first_evaluated_at=NOW - HOUR)

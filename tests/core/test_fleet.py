@@ -86,6 +86,11 @@ def test_nodes_are_those_that_are_there_and_those_still_to_come(nodes, operation
 def test_each_group_counts_once_by_its_newest_reading():
     groups = [group(5, at=ago(1)), group(9, at=ago(5)), group(2, name="else"), group(3, instance=OTHER)]
     assert used(groups).nodes == 5 + 2 + 3
+    assert used(groups).node_time == (5 + 2 + 3) * 24 * HOUR
+
+
+def test_what_could_not_be_read_is_named():
+    assert fleet.used([group(3)], (), NOW, unknown=["reports"]).unknown == ("reports",)
 
 
 # Added in the last hour.
@@ -129,6 +134,19 @@ HOURS = {
         2,
         (operation(IN, 1, state=OPEN, committed=ago(60), node_ids=before(3)),),
         3 * 24,
+    ),
+    "an open in of which one of two has gone": (
+        2,
+        (operation(IN, 2, state=OPEN, committed=ago(60), node_ids=before(3)),),
+        3 * 24,
+    ),
+    "an open in after one that is done": (
+        2,
+        (
+            operation(IN, 1, committed=ago(120), ended=ago(60), node_ids=before(4)),
+            operation(IN, 1, state=OPEN, committed=ago(30), node_ids=before(3)),
+        ),
+        3 * 24 + 23,
     ),
     "an open in that does not say what was there": (2, (operation(IN, 1, state=OPEN, committed=ago(60)),), 2 * 24),
     "an in that ended after the reading": (3, (operation(IN, 1, ended=NOW + MINUTE, node_ids=before(3)),), 3 * 24),
@@ -250,6 +268,12 @@ SENTENCES = {
         "3 of 3 nodes were added to the fleet in the last hour",
     ),
     "hours": (of(hours=240), use(hours=239.25), "budget", "239.2 of 240 node-hours of the last 24 h are used"),
+    "unknown hours": (
+        of(hours=9999),
+        use(unknown=("a",)),
+        "budget",
+        "not known yet: the nodes of a, which count for the fleet",
+    ),
     "unknown": (
         of(nodes=50),
         use(unknown=("a", "b")),
@@ -280,6 +304,7 @@ def test_a_daily_limit_that_leaves_nothing_goes_first():
 
 BELOW_MIN = {
     "past the budget": (of(hours=1), "out", 6, ()),
+    "past a budget that leaves one": (of(hours=241), "out", 6, ()),
     "shortened to what is left of the nodes": (of(nodes=12, hours=1), "out", 5, ()),
     "not past the nodes": (of(nodes=10), "hold", 6, ("fleet_limit",)),
     "not past the hour": (of(per_hour=2), "hold", 6, ("fleet_limit",)),

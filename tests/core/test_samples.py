@@ -32,6 +32,7 @@ def one(across_nodes: str, values: str, *, now: datetime = NOW, warm: dict[str, 
         pytest.param("p50", "40 10 30 20", "20", id="p50-of-four-is-the-second"),
         pytest.param("p50", "30 10 20", "20", id="p50-of-three-is-the-middle"),
         pytest.param("p90", "1 2 3 4 5 6 7 8 9 10", "9", id="p90-of-ten-is-the-ninth"),
+        pytest.param("p91", "1 2 3 4 5 6 7 8 9 10 11", "11", id="p91-of-eleven-is-past-the-tenth"),
         pytest.param("p90", "1 2 3 4 5 6 7 8 9 10 11", "10", id="p90-of-eleven-is-the-tenth"),
         pytest.param("p99", "3 1 2", "3", id="p99-of-few-is-the-largest"),
         pytest.param("p99", "7", "7", id="one-node"),
@@ -74,6 +75,11 @@ def test_a_sample_is_complete_when(values, after_end, expected):
 def test_i5_there_is_no_sample_of_what_is_no_number(bad):
     with pytest.raises(ValueError, match="is not a number"):
         sample.Sample(T, Decimal(bad))
+
+
+def test_a_node_that_has_never_sent_anything_is_missing():
+    found = sample.fold(CPU, {"n0": {T: Decimal(40)}}, {"n0": T, "n1": T}, T + 3 * MINUTE)
+    assert [(each.value, each.half) for each in found] == [(Decimal(40), True)]
 
 
 def test_a_sum_is_never_half():

@@ -137,6 +137,13 @@ def test_of_all_that_want_out_the_shortest_cooldown_applies(steps, minutes, reas
     assert decided(chosen, HOT, operations=(operation(ended=ago(minutes)),)).reason.value == reason
 
 
+def test_a_floor_that_is_passed_leaves_the_fast_lane_its_cooldown():
+    fast = threshold(out=[step("75", "3", cooldown=3 * MINUTE)])
+    seen = {"operations": (operation(ended=ago(4)),)}
+    assert outcome(decided(policy(fast, schedule(4)), "80", **seen)) == ("out", 6, "above_threshold")
+    assert outcome(decided(policy(fast, schedule(7)), "80", **seen)) == ("out", 7, "schedule")
+
+
 def test_limits_hold_a_floor_too():
     chosen = policy(schedule(9), limits=limits(add="2"))
     assert outcome(decided(chosen)) == ("out", 5, "schedule")

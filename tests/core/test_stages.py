@@ -187,6 +187,22 @@ def test_actions_per_day(done, cpu, expected):
     assert outcome(decided(chosen, cpu, snapshot=snapshot(8), operations=ops)) == expected
 
 
+@pytest.mark.parametrize(
+    ("state", "arrived", "expected"),
+    [
+        pytest.param(State.SUCCEEDED, 1, ("hold", 8, "daily_limit"), id="succeeded"),
+        pytest.param(State.FAILED, 1, ("hold", 8, "daily_limit"), id="failed-with-nodes"),
+        pytest.param(State.FAILED, 0, ("out", 16, "above_target"), id="failed-without"),
+        pytest.param(State.REJECTED, 0, ("out", 16, "above_target"), id="rejected"),
+        pytest.param(State.NEVER_HAPPENED, 0, ("out", 16, "above_target"), id="never-happened"),
+    ],
+)
+def test_only_what_moved_nodes_is_an_action_of_the_day(state, arrived, expected):
+    chosen = policy(tracking("60"), nodes=(1, 32), limits=limits(actions_per_day=1), cooldown=NO_COOLDOWN)
+    done = operation(OUT, ended=ago(LONG_AGO), state=state, arrived=arrived)
+    assert outcome(decided(chosen, "120", snapshot=snapshot(8), operations=(done,))) == expected
+
+
 # --- bounds ---------------------------------------------------------------------------------------------------------
 
 
@@ -218,6 +234,12 @@ def test_i4_another_group_that_grew_meanwhile_counts():
     seen = observation("120", snapshot=snapshot(8))
     grown = checks(seen, snapshot=snapshot(8, others=23))
     assert decided(policy(tracking("60"), nodes=(2, 40)), seen, checks=grown).desired == 9
+
+
+def test_i4_of_two_readings_the_one_with_more_nodes_counts():
+    seen = observation("120", snapshot=snapshot(8, others=23))
+    fewer = checks(seen, snapshot=snapshot(8))
+    assert decided(policy(tracking("60"), nodes=(2, 40)), seen, checks=fewer).desired == 9
 
 
 # --- below min ------------------------------------------------------------------------------------------------------
