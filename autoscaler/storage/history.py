@@ -1,6 +1,6 @@
 """What the API reads of the past, over a connection of its own that cannot write (port `History`)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from threading import Lock
@@ -82,7 +82,7 @@ class SqliteHistory:
         return self._sieve.readable(found, rows.to_operation)
 
     def standing(self, *, at: datetime) -> tuple[Intervention, ...]:
-        found = self._read(queries.standing(rows.micros(at)))
+        found = self._read(queries.standing(), {"at": rows.micros(at)})
         return self._sieve.readable(found, rows.to_intervention)
 
     def interventions(self, *, limit: int = 100) -> tuple[Intervention, ...]:
@@ -96,9 +96,9 @@ class SqliteHistory:
             self._closed = True
             self._engine.dispose()
 
-    def _read(self, query: Select[Any]) -> Sequence[RowMapping]:
+    def _read(self, query: Select[Any], values: Mapping[str, Any] | None = None) -> Sequence[RowMapping]:
         with self._lock, faults.translated(self._file), self._open() as connection:
-            return connection.execute(query).mappings().all()
+            return connection.execute(query, values).mappings().all()
 
     def _open(self) -> Connection:
         if self._closed:  # the engine would quietly connect anew

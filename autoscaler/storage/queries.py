@@ -49,11 +49,16 @@ def of_instance(instance: InstanceKey) -> ColumnElement[bool]:
     )
 
 
-def open_or_since() -> Select[Any]:
-    """Operations of an instance that are open, ended at or after `since`, or the last of their kind, as parameters.
+def seen_nodes() -> Select[Any]:
+    """The nodes last seen of a group, by the columns of its key as parameters."""
+    s = tables.seen_nodes.c
+    return select(s.nodes).where(
+        *(s[name] == bindparam(name) for name in ("region", "project_id", "instance_id", "group_id"))
+    )
 
-    Asked for every target in every cycle, so it is made once: to build it takes longer than to run it.
-    """
+
+def open_or_since() -> Select[Any]:
+    """Operations of an instance that are open, ended at or after `since`, or the last of their kind, as parameters."""
     here = and_(*(_O[name] == bindparam(name) for name in ("region", "project_id", "instance_id")))
     ranked = select(tables.operations, _LAST_OF_ITS_KIND).where(here).subquery()
     recent = or_(
@@ -86,9 +91,9 @@ def _last_resets() -> Select[Any]:
     return select(func.max(_I.seq)).where(_I.kind == Kind.BREAKER_RESET.value).group_by(_I.target)
 
 
-def standing(at: int) -> Select[Any]:
-    """What was done by hand and is not over at that time (microseconds), and the last closed breakers."""
-    held = and_(_I.ended_at.is_(None), or_(_I.until.is_(None), _I.until > at))
+def standing() -> Select[Any]:
+    """What was done by hand and is not over `at` that time (microseconds), and the last closed breakers."""
+    held = and_(_I.ended_at.is_(None), or_(_I.until.is_(None), _I.until > bindparam("at")))
     return select(tables.interventions).where(or_(held, _I.seq.in_(_last_resets()))).order_by(_I.seq)
 
 

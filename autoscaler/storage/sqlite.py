@@ -99,7 +99,10 @@ class SqliteStore:
         self._file = file
         self._lock: lock.FileLock | None = held
         self._sieve = sieve
+        # Asked in every cycle, so they are made once: to build one takes longer than to run it.
         self._open_or_since = queries.open_or_since()
+        self._seen_nodes = queries.seen_nodes()
+        self._standing = queries.standing()
         self.history = history
 
     async def commit_intent(self, operation: Operation, decision: Decision) -> None:
@@ -163,9 +166,9 @@ class SqliteStore:
             connection.execute(insert(tables.decisions), [rows.of_decision(decision) for decision in decisions])
 
     async def seen_nodes(self, instance: InstanceKey, group_id: str) -> tuple[SeenNode, ...] | None:
-        query = select(tables.seen_nodes.c.nodes).where(*_group(instance, group_id))
+        wanted = asdict(instance) | {"group_id": group_id}
         with self._transaction() as connection:
-            text = connection.execute(query).scalar()
+            text = connection.execute(self._seen_nodes, wanted).scalar()
         if text is None:
             return None
         try:
@@ -197,7 +200,7 @@ class SqliteStore:
             StoreError: also where a row cannot be read: it may be a pause, and nothing may be decided without it.
         """
         with self._transaction() as connection:
-            found = connection.execute(queries.standing(rows.micros(at))).mappings().all()
+            found = connection.execute(self._standing, {"at": rows.micros(at)}).mappings().all()
         try:
             return tuple(rows.to_intervention(row) for row in found)
         except rows.CorruptRowError as error:
