@@ -30,7 +30,7 @@ from autoscaler.control.sources import Sources
 from autoscaler.core.policy import CLOUD_EYE, Policy
 from autoscaler.core.target import Mode
 from autoscaler.errors import AccessRefused, AutoscalerError, CloudError
-from autoscaler.huaweicloud import connection
+from autoscaler.huaweicloud import connection, transport
 from autoscaler.huaweicloud.cloud import HuaweiCloud
 from autoscaler.ports import Cloud, MetricSource, Monitor
 from autoscaler.prometheus import connection as prometheus_connection
@@ -62,6 +62,14 @@ class Setup:
     shown: dict[str, Any] = field(default_factory=dict)  # the settings for /api/v1/config, secrets masked
 
 
+@dataclass(frozen=True)
+class Surroundings:
+    """How the daemon meets the world outside its process; a simulation brings its own."""
+
+    wire: transport.Wire = transport.sockets
+    serve: type[server.Server] = server.Server
+
+
 class Daemon:
     """One process's life: `async with` opens store and port, `run` works until `stop` is set.
 
@@ -69,7 +77,7 @@ class Daemon:
         StoreError, ListenError, BadConfig: what was given cannot be used.
     """
 
-    def __init__(self, setup: Setup, clock: Clock) -> None:
+    def __init__(self, setup: Setup, clock: Clock, surroundings: Surroundings = Surroundings()) -> None:
         self._clock = clock
         self._policies = setup.policies
         self._readiness = Readiness()
@@ -82,7 +90,7 @@ class Daemon:
         with contextlib.ExitStack() as opened:
             store = sqlite.open_store(setup.store)
             opened.callback(store.close)
-            self._huawei = HuaweiCloud(setup.connection, time=clock, monitor=self._monitor)
+            self._huawei = HuaweiCloud(setup.connection, time=clock, monitor=self._monitor, wire=surroundings.wire)
             self._cloud: Cloud = self._huawei.cloud
             self._prometheus = prometheus_sources(setup, clock, self._monitor)
             memory = Memory()
@@ -133,7 +141,7 @@ class Daemon:
                 monitor=self._monitor,
                 feed=self._feed,
             )
-            self.web = server.Server(
+            self.web = surroundings.serve(
                 app.create_app(self.console, metrics.exposition, setup.token), host=setup.host, port=setup.port
             )
             self._closing = opened.pop_all()

@@ -24,13 +24,21 @@ _METADATA_RETRIES = Retries(tries=2)
 class HuaweiCloud:
     """`cloud` and `metrics` are the ports; sockets are opened at the first call."""
 
-    def __init__(self, connection: Connection, *, time: clock.Clock, monitor: ports.Monitor) -> None:
-        """Put the parts together.
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        time: clock.Clock,
+        monitor: ports.Monitor,
+        wire: transport.Wire = transport.sockets,
+    ) -> None:
+        """Put the parts together; a simulation brings a wire of its own.
 
         Raises:
             BadConfig: the proxy or the certificates of the settings cannot be used.
         """
-        self._transport = transport.Transport(connection)
+        self._wire = wire
+        self._transport = transport.Transport(connection, wire=wire)
         self._metadata: transport.Transport | None = None
         self._time = time
         self._monitor = monitor
@@ -88,7 +96,7 @@ class HuaweiCloud:
     def _keys_of(self, connection: Connection, given: AccessKey | Agency) -> iam.KeySource:
         if isinstance(given, AccessKey):
             return iam.FixedKeys(signing.Keys(given.access_key, given.secret_key, given.security_token))
-        self._metadata = transport.Transport(connection, proxied=False)
+        self._metadata = transport.Transport(connection, wire=self._wire, proxied=False)
         reader = reads.Reader(
             self._metadata.reads,
             time=self._time,

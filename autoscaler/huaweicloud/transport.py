@@ -25,6 +25,9 @@ LARGEST_ANSWER = 32 * 1024 * 1024
 
 Trace = Callable[[str, dict[str, Any]], Awaitable[None]]
 
+Wire = Callable[[ssl.SSLContext, httpx.Proxy | None, httpx.Limits], httpx.AsyncBaseTransport]
+"""Makes what carries requests. It tells `_WRITING` of mutations.py to a request's trace before the first byte."""
+
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "ddm-autoscaler"}
 _AUTH_HEADERS = ("x-auth-token", "x-security-token", "authorization", "x-metadata-token")
 
@@ -36,7 +39,7 @@ class TooLargeError(Exception):
 class Transport:
     """Two clients over one set of trusted certificates."""
 
-    def __init__(self, connection: Connection, *, proxied: bool = True) -> None:
+    def __init__(self, connection: Connection, *, wire: Wire, proxied: bool = True) -> None:
         """Open nothing yet; `proxied=False` leaves the proxy out (the metadata service is on this machine's link).
 
         Raises:
@@ -45,8 +48,8 @@ class Transport:
         _keep_headers_out_of_the_log()
         trusted = _trusted(connection.ca_file)
         proxy = _proxy(connection.proxy) if proxied else None
-        self.reads = _client(trusted, proxy, httpx.Limits(max_connections=READ_CONNECTIONS))
-        self.mutations = _client(trusted, proxy, httpx.Limits(max_keepalive_connections=0))
+        self.reads = _client(wire(trusted, proxy, httpx.Limits(max_connections=READ_CONNECTIONS)))
+        self.mutations = _client(wire(trusted, proxy, httpx.Limits(max_keepalive_connections=0)))
         self.mutations.headers["Connection"] = "close"
 
     async def aclose(self) -> None:
@@ -112,12 +115,16 @@ def _answer(response: httpx.Response, body: bytes, secrets: Iterable[str]) -> An
     return Answer(status=response.status_code, headers=headers, body=body)
 
 
-def _client(trusted: ssl.SSLContext, proxy: httpx.Proxy | None, limits: httpx.Limits) -> httpx.AsyncClient:
-    no_cookies = http.cookiejar.CookieJar(policy=http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
-    transport = httpx.AsyncHTTPTransport(
+def sockets(trusted: ssl.SSLContext, proxy: httpx.Proxy | None, limits: httpx.Limits) -> httpx.AsyncBaseTransport:
+    """The wire of a daemon: HTTP/1.1 over TCP, each request tried once."""
+    return httpx.AsyncHTTPTransport(
         verify=trusted, trust_env=False, http1=True, http2=False, limits=limits, proxy=proxy, retries=0
     )
-    return httpx.AsyncClient(transport=transport, headers=_HEADERS, cookies=no_cookies, trust_env=False)
+
+
+def _client(wire: httpx.AsyncBaseTransport) -> httpx.AsyncClient:
+    no_cookies = http.cookiejar.CookieJar(policy=http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
+    return httpx.AsyncClient(transport=wire, headers=_HEADERS, cookies=no_cookies, trust_env=False)
 
 
 def _trusted(ca_file: str | None) -> ssl.SSLContext:
