@@ -370,6 +370,11 @@ class FakeCloud:
         """That many nodes fewer, whoever did it."""
         del self.instances[instance].groups[group][-nodes:]
 
+    def serve(self, *, instance: str = "instance", group: str = "group") -> None:
+        """The nodes that were being made are there."""
+        nodes = self.instances[instance].groups[group]
+        nodes[:] = [replace(node, status="normal") if node.status == "creating" else node for node in nodes]
+
     def begin_job(self, job_id: str, name: str = "EnlargeNode", status: str = "Running", **fields: Any) -> Job:
         """A job that somebody else began."""
         given: dict[str, Any] = {"instance_id": "instance", "created_at": self.clock.now(), **fields}

@@ -1,6 +1,6 @@
 """Watches which nodes a group has: since when each serves, and whether somebody else changed their number."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -20,7 +20,7 @@ class Seen:
     """A group as it is now, beside what was known of it."""
 
     nodes: tuple[SeenNode, ...]
-    change: int = 0  # nodes more (or fewer) than when last seen
+    change: int = 0  # nodes that serve for the first time, less those that served and are gone
     new_group: bool = False  # the store had never seen it
 
     def counted_from(self, snapshot: Snapshot, warm_up: timedelta) -> dict[str, datetime]:
@@ -35,18 +35,25 @@ class Seen:
 
 def look(before: Sequence[SeenNode] | None, snapshot: Snapshot, now: datetime) -> Seen:
     """The group now, from what was known before (None: nothing, so all its nodes count from the start)."""
+    known = {node.id: node for node in before or ()}
+    nodes = tuple(
+        _seen(node_id, known.get(node_id), snapshot, now, warm=before is None) for node_id in sorted(snapshot.node_ids)
+    )
     if before is None:
-        nodes = tuple(SeenNode(node_id, now, warm=True) for node_id in sorted(snapshot.node_ids))
         return Seen(nodes, new_group=True)
-    known = {node.id: node for node in before}
-    nodes = tuple(_seen(node_id, known.get(node_id), snapshot, now) for node_id in sorted(snapshot.node_ids))
-    return Seen(nodes, change=len(nodes) - len(before))
+    return Seen(nodes, change=len(_served(nodes) - _served(before)) - len(_served(before) - snapshot.node_ids))
 
 
-def _seen(node_id: str, known: SeenNode | None, snapshot: Snapshot, now: datetime) -> SeenNode:
+def _served(nodes: Iterable[SeenNode]) -> frozenset[str]:
+    """Those that have been ready: one that is still being created changes the size of the group when it serves."""
+    return frozenset(node.id for node in nodes if node.first_ready_at is not None)
+
+
+def _seen(node_id: str, known: SeenNode | None, snapshot: Snapshot, now: datetime, *, warm: bool) -> SeenNode:
     if known is not None and known.first_ready_at is not None:
         return known
-    return SeenNode(node_id, now if node_id in snapshot.ready_ids else None)
+    ready = node_id in snapshot.ready_ids
+    return SeenNode(node_id, now if ready else None, warm=warm and ready)
 
 
 async def remember(store: Store, instance: InstanceKey, snapshot: Snapshot, now: datetime) -> Seen:

@@ -648,6 +648,41 @@ async def test_a_change_by_somebody_else_is_found_once_and_starts_the_cooldown(h
     assert (await house.decision()).reason == "cooldown"
 
 
+async def test_a_node_that_somebody_else_adds_counts_from_when_it_serves(house):
+    await house.evaluate()
+    house.cloud.add(status="creating")
+    house.minutes()
+    await house.evaluate()
+    assert house.foreign == []
+    house.cloud.serve()
+    house.minutes()
+    await house.evaluate()
+
+    (operation,) = house.foreign
+    assert (operation.direction, operation.change, operation.ended_at) == (Direction.OUT, 1, house.clock.now())
+
+
+async def test_an_empty_store_that_finds_a_node_being_made_waits_after_it_serves(house):
+    """A store that was lost while our own call was carried out: its job is no operation of ours any more."""
+    house.cloud.add(status="creating")
+    await house.evaluate()
+    house.cloud.serve()
+    house.metrics.stand_at(95)
+    house.minutes()
+
+    assert (await house.decision()).reason in ("cooldown", "within_bounds")
+    assert (len(house.foreign), house.cloud.mutations) == (1, [])
+
+
+async def test_a_node_that_never_served_goes_without_a_trace(house):
+    await house.evaluate()
+    house.cloud.add(status="creating")
+    await house.evaluate()
+    house.cloud.remove()
+    await house.evaluate()
+    assert house.foreign == []
+
+
 async def test_a_change_by_somebody_else_survives_a_store_that_fails_in_between(house):
     await house.evaluate()
     house.cloud.add()

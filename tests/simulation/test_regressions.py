@@ -1,0 +1,18 @@
+"""Bugs that the simulator found, each with the plan that showed it and one sentence on what it was."""
+
+import pytest
+
+from tests.simulation import history, plans
+
+FOUND = {
+    "a store lost during a scale-out forgot its cooldown": (
+        # The new store took a node that was being made for one that had always been there, so that nothing told of the
+        # change when it began to serve, and the next node was bought five seconds later.
+        plans.alone("lost volume", seed=1)
+    ),
+}
+
+
+@pytest.mark.parametrize("plan", FOUND.values(), ids=FOUND)
+def test_what_was_found_once_does_not_come_back(plan, disk):
+    assert history.play(plan, disk).problems == []
