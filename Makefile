@@ -15,7 +15,7 @@ RUNTIME := .venv/runtime-$(call sum,constraints.txt)
 DEV     := .venv/dev-$(call sum,constraints-dev.txt)
 PROJECT := .venv/project-$(call sum,pyproject.toml)
 
-.PHONY: help demo test core-coverage lint bench lock clean
+.PHONY: help demo test core-coverage lint bench soak lock clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:   # two pips in one environment get in each other's way
 
@@ -28,6 +28,7 @@ help:
 	@echo 'make lint    ruff, mypy, import contracts: seconds'
 	@echo 'make core-coverage   that tests/core alone covers autoscaler/core to 100 %: seconds, and part of make test'
 	@echo 'make bench   how long one decision takes (ARGS="--format json" for programs)'
+	@echo 'make soak    SEEDS=200 simulated spells of three days in which everything goes wrong, and a kill at every step'
 	@echo 'make lock    newest versions into constraints.txt and constraints-dev.txt'
 	@echo 'make clean   remove everything that these commands made'
 	@echo 'PYTHON=/usr/bin/python3.12 make ... chooses the interpreter (3.11 or newer)'
@@ -66,6 +67,11 @@ lint: $(RUNTIME) $(DEV) $(PROJECT)
 
 bench: $(RUNTIME) $(PROJECT)
 	@$(BIN)/python benchmarks/decide.py $(ARGS)
+
+SEEDS ?= 200
+
+soak: $(RUNTIME) $(DEV) $(PROJECT)
+	@$(BIN)/python -m tests.simulation.soak --seeds $(SEEDS) $(ARGS)
 
 # One resolution for every platform and Python, without an index address: where packages come from is the machine's business.
 LOCK := .lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \

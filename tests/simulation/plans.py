@@ -1,0 +1,185 @@
+"""Plans: what a seed makes of a history. The cloud, the policy, and everything that goes wrong, with its time.
+
+All of it is drawn before the history begins, so a plan can be printed, shortened, and played again.
+"""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+START = datetime(2026, 3, 28, 6, 0, tzinfo=UTC)  # in the first night clocks change in Europe
+HOUR = 3600.0
+QUIET = 4 * HOUR
+"""At the end nothing goes wrong any more for so many seconds: time to settle what is open, and to be well again."""
+
+
+@dataclass(frozen=True)
+class Disturbance:
+    """Something that happens at `at` seconds, of a kind that `history.py` knows."""
+
+    at: float
+    kind: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One history before it happens."""
+
+    seed: int
+    length: float = 24 * HOUR
+    api: str = "v2"
+    mode: str = "enforce"
+    prepaid: bool = False
+    tracking: bool = False
+    trace: str = "nasa_http_5min"
+    steady: float | None = None  # instead of a trace: so many nodes' worth of load, all the time
+    peak_nodes: int = 8
+    nodes: int = 3
+    most: int = 10
+    enlarge: float = 300.0
+    status_delay: float = 30.0
+    lag: float = 120.0
+    disturbances: tuple[Disturbance, ...] = ()
+
+    @property
+    def clocks_agree(self) -> bool:
+        """Whether the daemon's wall clock is right all the time."""
+        return all(one.kind != "clock" for one in self.disturbances)
+
+
+Draw = Callable[[random.Random], Mapping[str, Any]]
+
+
+def _calls(*kinds: str, **more: Any) -> Draw:
+    """A fault that strikes a few calls: the mutating ones as often as all others together."""
+
+    def draw(chance: random.Random) -> Mapping[str, Any]:
+        kind = chance.choice(kinds)
+        mutating = chance.random() < 0.6
+        values = {"kind": kind, "count": 1 if mutating else chance.randint(1, 30), **more}
+        if mutating:
+            values |= {"service": "ddm", "operation": "@mutation"}
+        return values
+
+    return draw
+
+
+def _metrics(chance: random.Random) -> Mapping[str, Any]:
+    kind = chance.choice(("empty_metrics", "lost_datapoints", "nan_datapoints", "stale_datapoints", "late_datapoints"))
+    return {"kind": kind, "service": "cloud_eye", "operation": "batch_metric_data", "count": chance.randint(1, 60)}
+
+
+def _process(chance: random.Random) -> Mapping[str, Any]:
+    return {"steps": chance.randint(1, 400), "after": chance.choice((0.0, 1.0, 30.0, 900.0))}
+
+
+FAULTS: Mapping[str, tuple[str, Draw]] = {
+    "no answer": ("cloud", _calls("timeout_before", "timeout_after", "reset_before", "reset_after")),
+    "closed": ("cloud", _calls("closed_before", "closed_after")),
+    "server error": (
+        "cloud",
+        lambda chance: {
+            **_calls("http_error", "http_error_after")(chance),
+            "status": chance.choice((500, 502, 503, 504)),
+        },
+    ),
+    "unreadable": ("cloud", _calls("garbage")),
+    "throttled": (
+        "cloud",
+        lambda chance: {**_calls("throttled")(chance), **chance.choice(({}, {"retry_after": 3}, {"retry_after": 120}))},
+    ),
+    "refused": (
+        "cloud",
+        lambda chance: {**_calls("http_error")(chance), "status": chance.choice((400, 403, 404, 409, 413))},
+    ),
+    "slow": (
+        "cloud",
+        lambda chance: {**_calls("slow", "dripping")(chance), "seconds": chance.choice((0.5, 9.9, 29.0, 65.0))},
+    ),
+    "who are you": ("cloud", lambda chance: {"kind": chance.choice(("expired_token", "token_revoked"))}),
+    "half a list": ("cloud", lambda chance: {"kind": "partial_page", "count": chance.randint(1, 8)}),
+    "forgetful list": ("cloud", lambda chance: {"kind": "job_list_forgets", "count": chance.randint(1, 8)}),
+    "metrics": ("cloud", _metrics),
+    "failed job": ("cloud", lambda _: {"kind": "failed_job"}),
+    "failed nodes": ("cloud", lambda chance: {"kind": "enlargefail", "nodes": chance.choice((0, 1))}),
+    "endless job": ("cloud", lambda _: {"kind": "job_never_ends"}),
+    "sold out": ("cloud", lambda chance: {"kind": "sold_out", "seconds": chance.uniform(600, 7200)}),
+    "busy data node": ("cloud", lambda chance: {"kind": "data_node_busy", "seconds": chance.uniform(60, 3600)}),
+    "somebody adds": ("cloud", lambda chance: {"kind": "foreign_scale_out", "nodes": chance.randint(1, 2)}),
+    "somebody removes": ("cloud", lambda _: {"kind": "foreign_scale_in", "nodes": 1}),
+    "frozen instance": ("instance", lambda chance: {"status": "FROZEN", "seconds": chance.uniform(600, 7200)}),
+    "group gone": ("group", lambda chance: {"seconds": chance.uniform(600, 7200)}),
+    "nodes vanish": ("vanish", lambda _: {"nodes": 1}),
+    "fewer nodes come": ("short", lambda _: {}),
+    "no network": (
+        "network",
+        lambda chance: {"how": chance.choice(("dns", "refused", "timeout")), "seconds": chance.uniform(5, 2400)},
+    ),
+    "long way": ("latency", lambda chance: {"latency": chance.uniform(0.5, 20), "seconds": chance.uniform(60, 1800)}),
+    "wrong clock": (
+        "clock",
+        lambda chance: {
+            "off": chance.choice((-7200.0, -400.0, -90.0, 45.0, 280.0, 500.0, 10800.0)),
+            "seconds": chance.uniform(120, 5400),
+        },
+    ),
+    "kill": ("kill", _process),
+    "kill at a commit": (
+        "kill_commit",
+        lambda chance: {"commits": chance.randint(1, 25), "after": chance.choice((0.0, 5.0, 600.0))},
+    ),
+    "stop": ("term", _process),
+    "full disk": ("full", lambda chance: {"seconds": chance.uniform(60, 2400)}),
+    "locked database": ("locked", lambda chance: {"seconds": chance.uniform(30, 1200)}),
+    "lost volume": ("volume", lambda chance: {"after": chance.choice((1.0, 120.0))}),
+}
+"""What can go wrong, by the name of a test: the kind of the disturbance and how its values are drawn."""
+
+STATE_IS_LOST = frozenset({"lost volume"})
+
+
+def disturbances(chance: random.Random, names: Sequence[str], count: int, length: float) -> tuple[Disturbance, ...]:
+    """So many of these, at random times, none of them in the quiet end."""
+    drawn = []
+    for _ in range(count):
+        name = chance.choice(names)
+        kind, draw = FAULTS[name]
+        drawn.append(Disturbance(chance.uniform(600, length - QUIET), kind, {"name": name, **draw(chance)}))
+    return tuple(sorted(drawn, key=lambda one: one.at))
+
+
+def of_seed(seed: int, *, length: float = 24 * HOUR) -> Plan:
+    """The plan of a seed: everything mixed."""
+    chance = random.Random(f"plan {seed}")  # noqa: S311  # a simulation's chance
+    names = chance.sample(sorted(FAULTS), chance.randint(3, len(FAULTS)))
+    return Plan(
+        seed=seed,
+        length=length,
+        api=chance.choice(("v2", "v3")),
+        mode="observe" if chance.random() < 0.1 else "enforce",
+        prepaid=chance.random() < 0.1,
+        tracking=chance.random() < 0.4,
+        trace=chance.choice(("nasa_http_5min", "elb_request_count_8c0756", "rds_cpu_utilization_cc0c53", "nyc_taxi")),
+        peak_nodes=chance.randint(4, 12),
+        nodes=chance.randint(2, 5),
+        most=chance.randint(5, 14),
+        enlarge=chance.choice((40.0, 300.0, 1500.0)),
+        status_delay=chance.choice((0.0, 30.0, 90.0)),
+        lag=chance.choice((60.0, 120.0, 360.0)),
+        disturbances=disturbances(chance, names, round(length / HOUR * chance.uniform(0.5, 3)), length),
+    )
+
+
+def alone(name: str, seed: int, *, length: float = 10 * HOUR) -> Plan:
+    """One kind of fault, again and again, in a cloud that is well otherwise."""
+    chance = random.Random(f"alone {name} {seed}")  # noqa: S311
+    return Plan(
+        seed=seed,
+        length=length,
+        api=chance.choice(("v2", "v3")),
+        peak_nodes=10,
+        disturbances=disturbances(chance, [name], 8, length),
+    )

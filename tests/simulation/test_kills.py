@@ -1,0 +1,51 @@
+"""One scale-out, and the process killed at every step of it in turn: after every await, and at every commit."""
+
+import dataclasses
+
+import pytest
+
+from tests.simulation import history
+from tests.simulation.plans import HOUR, Disturbance, Plan
+
+STRIDE = 13
+"""Every so many steps one is tried here; `make soak` tries them all."""
+
+ONE_SCALE_OUT = Plan(seed=1, length=0.75 * HOUR, steady=1.7, nodes=2, most=4, enlarge=40.0, status_delay=5.0, lag=60.0)
+"""Two nodes at 85 %, three at 57: the first cycle adds a node, and that is all there is to do."""
+
+INTERESTING = 240.0
+"""Seconds in which all of it happens."""
+
+
+def killed(kind: str, number: int) -> Plan:
+    """The same, killed at that step (or commit) of its life, and started again a second later."""
+    values = {"steps": number, "commits": number, "after": 1.0}
+    return dataclasses.replace(ONE_SCALE_OUT, disturbances=(Disturbance(0.0, kind, values),))
+
+
+def steps_of_it(disk, what: str) -> int:
+    """How many there are until the scale-out has succeeded."""
+    report = history.play(dataclasses.replace(ONE_SCALE_OUT, length=INTERESTING), disk)
+    assert (report.problems, report.accepted) == ([], 1)
+    return {"steps": report.steps, "commits": report.commits}[what]
+
+
+def check(report: history.Report, end: int = 3) -> None:
+    assert report.problems == []
+    assert report.accepted == 1
+    assert report.nodes == end
+
+
+@pytest.mark.parametrize("kind", ["kill", "term"])
+def test_the_process_ends_after_any_await(kind, disk, tmp_path_factory):
+    last = steps_of_it(disk, "steps")
+
+    for step in range(1, last, STRIDE):
+        check(history.play(killed(kind, step), tmp_path_factory.mktemp(f"step{step}")))
+
+
+def test_the_process_is_killed_at_any_commit(disk, tmp_path_factory):
+    last = steps_of_it(disk, "commits")
+
+    for commit in range(1, last, STRIDE // 3):
+        check(history.play(killed("kill_commit", commit), tmp_path_factory.mktemp(f"commit{commit}")))

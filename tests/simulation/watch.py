@@ -1,0 +1,244 @@
+"""What must hold in every history, checked against the emulated cloud's own truth and the store's files."""
+
+import json
+import sqlite3
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from autoscaler.core.policy import Policy
+from autoscaler.emulator import cloud, records, world
+from tests.simulation.plans import Plan
+from tests.simulation.virtual_time import Timeline
+
+FOREIGN_WINDOW = 180.0
+"""Seconds in which a change by somebody else may not have been seen yet by who reads the group before acting."""
+
+SLACK = timedelta(seconds=1)
+DEAD = 10
+
+
+@dataclass
+class Call:
+    """A mutating call whose first byte was written."""
+
+    intent: str
+    at: float
+    direction: str
+    change: int
+    reason: str
+    record: dict[str, Any]
+    mutation: cloud.Mutation | None = None  # as the cloud read it; None: it never arrived
+    volume: int = 0  # which of the stores it was written from
+
+
+class Watch:
+    """Sees every call as it is written and as it arrives, and says what is wrong in sentences."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        policy: Policy,
+        the_world: world.World,
+        the_cloud: cloud.Cloud,
+        timeline: Timeline,
+        file: Path,
+        report: Any,
+    ) -> None:
+        self._plan = plan
+        self._policy = policy
+        self._world = the_world
+        self._cloud = the_cloud
+        self._timeline = timeline
+        self._file = file
+        self._report = report
+        self._volume = 0
+        self._changed: float = float("-inf")
+        self.calls: list[Call] = []
+        read = the_cloud.read
+
+        def noted(*args: Any, **kwargs: Any) -> cloud.Mutation:
+            mutation = read(*args, **kwargs)
+            self._read(mutation)
+            return mutation
+
+        the_cloud.read = noted  # type: ignore[method-assign]  # listens at the door
+        self._arriving: Call | None = None
+
+    def wrong(self, sentence: str) -> None:
+        self._report.problems.append(f"at {self._timeline.now:%m-%d %H:%M:%S}: {sentence}")
+
+    def changed_by_others(self) -> None:
+        self._changed = self._timeline.elapsed
+
+    def volume_lost(self) -> None:
+        self._volume += 1
+
+    # A call leaves
+
+    def written(self, request: httpx.Request) -> Call | None:
+        """The daemon writes the first byte of a request."""
+        self._report.calls += 1
+        if request.method == "GET" or request.url.host != "ddm.sim":
+            return None
+        self._report.happened.append(f"{self._timeline.elapsed:.3f} {request.method} {request.url.path}")
+        planned = self._planned()
+        if len(planned) != 1:
+            self.wrong(f"a call was written with {len(planned)} committed intents: {request.method} {request.url.path}")
+            return None
+        intent, direction, change, reason, record = planned[0]
+        call = Call(intent, self._timeline.elapsed, direction, change, reason, json.loads(record), volume=self._volume)
+        if any(one.intent == intent for one in self.calls):
+            self.wrong(f"intent {intent} was sent twice")
+        if self._plan.mode != "enforce":
+            self.wrong("a mutating call was written in observe")
+        self._check_wait(call)
+        self._check_grounds(call)
+        self.calls.append(call)
+        return call
+
+    def _planned(self) -> list[tuple[str, str, int, str, str]]:
+        """As another process would see them on the disk."""
+        with sqlite3.connect(f"file:{self._file}?mode=ro", uri=True) as file:
+            query = """SELECT o.id, o.direction, o.change, o.reason, d.record FROM operations o
+                       JOIN decisions d ON d.operation_id = o.id WHERE o.state = 'planned'"""
+            return file.execute(query).fetchall()
+
+    def _check_wait(self, call: Call) -> None:
+        """Cooldowns, from when the cloud's job truly ended, whatever crashed in between."""
+        if not self._plan.clocks_agree or call.reason in ("below_min", "above_max", "override"):
+            return
+        for job in self._ours():
+            waits = self._waits(job, call)
+            if job.ending.at is not None and self._timeline.now + SLACK < job.ending.at + waits:
+                self.wrong(f"{call.direction} {self._timeline.now - job.ending.at} after {job.name} {job.status} ended")
+
+    def _waits(self, job: records.Job, call: Call) -> timedelta:
+        out = job.name is records.JobName.ENLARGE
+        same = out == (call.direction == "out")
+        if job.ending.status is records.JobStatus.COMPLETED or job.ending.arriving:
+            step = timedelta(minutes=5)  # the fast lane's
+            return (
+                step
+                if call.direction == "out" and out
+                else timedelta(0)
+                if call.direction == "out"
+                else timedelta(minutes=20)
+            )
+        return timedelta(minutes=15) if same else timedelta(0)
+
+    def _ours(self) -> list[records.Job]:
+        accepted = {mutation.job_id for mutation in self._cloud.mutations if mutation.accepted}
+        return [job for job in self._world.jobs if job.id in accepted and not job.running]
+
+    def _check_grounds(self, call: Call) -> None:
+        """Not on samples from before the last change, nor in without data."""
+        rules = call.record["rules"]
+        if call.direction == "in" and call.reason != "above_max" and any(rule["value"] is None for rule in rules):
+            self.wrong(f"in without data: {rules}")
+        if not self._plan.clocks_agree or call.reason not in ("above_threshold", "above_target"):
+            return
+        newest = max((job.ending.at for job in self._ours() if job.ending.at and job.ending.arriving), default=None)
+        for rule in rules:
+            as_of = datetime.fromisoformat(rule["as_of"])
+            if newest is not None and as_of < newest - SLACK:
+                self.wrong(f"out on samples of {as_of}, of before the change of {newest}")
+
+    # A call arrives
+
+    def arrived(self, call: Call | None) -> None:
+        """The cloud is about to read this call."""
+        self._arriving = call
+
+    def _read(self, mutation: cloud.Mutation) -> None:
+        call, self._arriving = self._arriving, None
+        if call is None:
+            self.wrong(f"the cloud read a call that nobody wrote: {mutation.path}")
+            return
+        call.mutation = mutation
+        job = self._world.running_job(next(iter(self._world.instances)))
+        if job is not None:
+            accepted = {one.job_id for one in self._cloud.mutations if one.accepted}
+            if job.id in accepted:
+                self.wrong(f"a second call while {job.name} {job.id} of ours is under way")
+            return
+        self._check_bounds(call)
+
+    def _check_bounds(self, call: Call) -> None:
+        groups = next(iter(self._world.instances.values())).groups
+        if not groups or self._timeline.elapsed - self._last_foreign() < FOREIGN_WINDOW:
+            return
+        nodes = len(groups[0].nodes)
+        if call.direction == "out" and nodes + call.change > max(self._policy.bounds.max, 2):
+            self.wrong(f"{nodes} + {call.change} nodes is above the max of {self._policy.bounds.max}")
+        if call.direction == "in" and nodes - call.change < self._policy.bounds.min:
+            self.wrong(f"{nodes} - {call.change} nodes is below the min of {self._policy.bounds.min}")
+
+    def _last_foreign(self) -> float:
+        accepted = {mutation.job_id for mutation in self._cloud.mutations if mutation.accepted}
+        ends = [
+            ((job.ending.at or job.created_at) - self._timeline.start).total_seconds()
+            for job in self._world.jobs
+            if job.id not in accepted
+        ]
+        return max([self._changed, *ends])
+
+    # Between lives, and at the end
+
+    def store_is_sound(self, file: Path) -> None:
+        if not file.exists():
+            return
+        with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as opened:
+            (found,) = opened.execute("PRAGMA integrity_check").fetchone()
+        if found != "ok":
+            self.wrong(f"the store is damaged: {found}")
+
+    def at_the_end(self, file: Path, report: Any) -> None:
+        """Everything is told, and the daemon is well."""
+        report.accepted = sum(mutation.accepted for mutation in self._cloud.mutations)
+        with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as opened:
+            states = dict(opened.execute('SELECT id, state FROM operations WHERE NOT "foreign"').fetchall())
+            report.decisions = opened.execute("SELECT count(*) FROM decisions").fetchone()[0]
+            (latest,) = opened.execute("SELECT max(at) FROM decisions").fetchone()
+        if latest is None or self._end - _moment(latest) > timedelta(minutes=3):
+            self.wrong(f"the last decision is of {latest and _moment(latest)}: it stopped deciding for good")
+        for call in self.calls:
+            if call.volume == self._volume:
+                self._check_outcome(call, states.get(call.intent))
+
+    @property
+    def _end(self) -> datetime:
+        return self._timeline.start + timedelta(seconds=self._plan.length)
+
+    def _check_outcome(self, call: Call, state: str | None) -> None:
+        accepted = call.mutation is not None and call.mutation.accepted
+        job = next((one for one in self._world.jobs if call.mutation and one.id == call.mutation.job_id), None)
+        if state is None:
+            self.wrong(f"intent {call.intent} is not in the store")
+        elif accepted and job is not None:
+            wanted = _outcomes(job)
+            if state not in wanted:
+                self.wrong(
+                    f"the job of {call.intent} {job.status}, arriving {job.ending.arriving}; it is told as {state}"
+                )
+        elif not accepted and state in ("succeeded", "submitted") and self._last_foreign() == float("-inf"):
+            self.wrong(f"{call.intent} was not accepted, and is told as {state}")
+        if state == "planned":
+            self.wrong(f"{call.intent} is still planned")
+
+
+def _outcomes(job: records.Job) -> tuple[str, ...]:
+    if job.running:
+        return ("submitted", "unknown")
+    if job.status is records.JobStatus.COMPLETED and (
+        job.name is records.JobName.REDUCE or job.ending.arriving == len(job.nodes)
+    ):
+        return ("succeeded",)
+    return ("failed",)
+
+
+def _moment(micros: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
