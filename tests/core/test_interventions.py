@@ -21,6 +21,7 @@ PAUSE = Pause(ago(5), None, "a move", who="ann")
 HOLDS = {
     "nothing": ([], ByHand()),
     "a pause": ([done()], ByHand(pauses=(PAUSE,))),
+    "a pause with an end": ([done(until=NOW + HOUR)], ByHand(pauses=(Pause(ago(5), NOW + HOUR, "a move", who="ann"),))),
     "a pause of another": ([done(target="stock")], ByHand()),
     "a pause of all": ([done(target=None)], ByHand(pauses=(Pause(ago(5), None, "a move", all=True, who="ann"),))),
     "a pause that is over": ([done(until=NOW)], ByHand()),

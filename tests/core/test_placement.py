@@ -41,6 +41,7 @@ def test_new_nodes_go_where_the_fewest_are(now, sellable, count, expected):
         pytest.param("", 1, "", id="an-empty-group"),
         pytest.param("1:a 2:a", 0, "", id="none-wanted"),
         pytest.param("2: 1: 3:", 1, "1", id="zones-not-told"),
+        pytest.param("1:a 2: 3:", 1, "2", id="those-not-told-count-as-one-zone"),
     ],
 )
 def test_nodes_leave_failed_ones_first_then_from_the_fullest_zone(group, count, expected):

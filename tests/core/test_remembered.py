@@ -37,12 +37,24 @@ def test_a_shadow_is_what_enforce_would_have_begun_and_succeeds_after_ten_minute
     decision = decided(policy(HOT_OR_COLD), observation("80", mode=Mode.OBSERVE))
     shadow = remembered.shadow_of(decision, INSTANCE, "group")
     assert (shadow.direction, shadow.change, shadow.reason) == (Direction.OUT, 1, Reason.ABOVE_THRESHOLD)
-    assert (shadow.shadow, shadow.open, shadow.committed_at) == (True, True, NOW)
+    assert (shadow.target, shadow.instance, shadow.group_id) == ("orders", INSTANCE, "group")
+    assert (shadow.shadow, shadow.open) == (True, True)
+    assert {shadow.committed_at, shadow.send_before, shadow.submitted_at} == {NOW}
     memory = Remembered().shadowed(shadow)
     assert memory.begun(NOW + 9 * MINUTE, 3).shadows == (shadow,)
-    (done,) = memory.begun(NOW + 12 * MINUTE, 3).shadows
+    (done,) = memory.begun(NOW + 10 * MINUTE, 3).shadows
     assert (done.state, done.ended_at) == (State.SUCCEEDED, NOW + 10 * MINUTE)
     assert memory.begun(NOW + 12 * MINUTE, 3).begun(NOW + 13 * MINUTE, 3).shadows == (done,)
+
+
+def test_a_shadow_of_a_scale_in_is_a_scale_in_with_a_name_of_its_own():
+    seen = observation("20", mode=Mode.OBSERVE)
+    shadows = [
+        remembered.shadow_of(decided(policy(HOT_OR_COLD), seen, now=now), INSTANCE, "group")
+        for now in (NOW, NOW + MINUTE)
+    ]
+    assert [(one.direction, one.change) for one in shadows] == [(Direction.IN, 1)] * 2
+    assert shadows[0].id != shadows[1].id
 
 
 def test_a_hundred_shadows_are_enough():

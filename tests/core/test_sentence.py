@@ -6,6 +6,7 @@ import pytest
 
 from autoscaler.core import figures, sentence
 from autoscaler.core.decision import VETO_ORDER, Reason
+from tests.core.given import CONNECTIONS, CPU, MINUTE, decided, observation, policy, samples, step, threshold
 
 
 def record(decision: str, reason: str, *, desired: int = 4, **more: Any) -> dict[str, Any]:
@@ -158,6 +159,19 @@ SENTENCES = {
         record("hold", "paused", wanted_reason="override", stages=BY_HAND, details=TOLD | PAUSED),
         "held at 3 nodes: 4 nodes set by hand by ann until 13:00 UTC: a sale, but paused until 13:00 UTC: a move",
     ),
+    "above max, held": (
+        record(
+            "hold",
+            "observe_only",
+            wanted_reason="above_max",
+            stages=[{"stage": "combine", "desired": 2, "because": "max"}],
+        ),
+        "held at 3 nodes: max is 16, but the mode is observe",
+    ),
+    "a wish of nobody": (
+        stopped("cooldown", stages=[{"stage": "combine", "desired": 4}]),
+        "held at 3 nodes: 4 nodes would be wanted, but a cooldown is running",
+    ),
     "a record without stages": (
         stopped("cooldown", stages=[]),
         "held at 3 nodes: a change is wanted, but a cooldown is running",
@@ -198,6 +212,66 @@ def test_the_rows_hold_every_rule_stage_and_veto_in_the_records_order():
         sentence.Row("veto", "cooldown", "hold", "cooldown until 10:17 UTC"),
         sentence.Row("veto", "observe_only", "hold", "the mode is observe"),
     )
+
+
+def test_the_row_of_a_stage_says_why_in_words():
+    given = record("hold", "daily_limit", stages=[{"stage": "limits", "desired": 3, "because": "daily_limit"}])
+    assert sentence.rows(given)[1] == sentence.Row("stage", "limits", "3", "daily limit")
+
+
+def test_the_row_of_a_rule_keeps_its_name_as_it_was_written():
+    given = record("out", "above_threshold", stages=[{"stage": "combine", "desired": 4, "because": "busy_cpu"}])
+    given["rules"][0]["rule"] = "busy_cpu"
+    assert sentence.rows(given)[1].words == "busy_cpu"
+
+
+def test_a_budget_that_is_nearly_used_up_has_a_row_of_its_own():
+    words = "8 of 10 node-hours of the last 24 h are used (warn_at 80 %)"
+    given = record("out", "above_threshold", details={"budget": words})
+    assert sentence.rows(given)[-1] == sentence.Row("warning", "budget", "scarce", words)
+
+
+def test_the_path_gives_a_reason_only_where_something_changed():
+    stages = [
+        {"stage": "combine", "desired": 3, "because": "override"},
+        {"stage": "stabilize", "desired": 3},
+        {"stage": "guards", "desired": 4, "because": "cpu"},
+    ]
+    assert (
+        sentence.path(record("out", "above_threshold", stages=stages))
+        == "3 nodes → combine 3 → stabilize 3 → guards 4 (cpu)"
+    )
+
+
+def test_of_two_rules_that_want_out_the_one_that_wants_more_speaks():
+    one = threshold(name="one", out=[step("75")])
+    two = threshold(name="two", out=[step("70", "2")], metric=CONNECTIONS)
+    seen = observation({CPU: samples("80"), CONNECTIONS: samples("90")})
+    said = sentence.sentence(decided(policy(one, two), seen).as_json())
+    assert said == "scaling out from 3 to 5 nodes: two 90 above 70"
+
+
+def test_of_two_rules_without_data_the_first_speaks():
+    chosen = policy(
+        threshold(name="one", out=[step("75")]), threshold(name="two", out=[step("70")], metric=CONNECTIONS)
+    )
+    said = sentence.sentence(decided(chosen, "").as_json())
+    assert said == "held at 3 nodes: one has no data, and missing is never taken for zero"
+
+
+WAITS = {
+    "both wait": ("50x4 80", "50x4 90", "one 80 is above 75 for 1 of 5 samples; two 90 is above 70 for 1 of 5 samples"),
+    "one waits": ("50x4 80", "50x5", "one 80 is above 75 for 1 of 5 samples (two 50)"),
+    "none waits": ("50x5", "60x5", "no rule wants a change (one 50 is not above 75, two 60 is not above 70)"),
+}
+
+
+@pytest.mark.parametrize(("cpu", "connections", "words"), WAITS.values(), ids=WAITS)
+def test_all_rules_that_wait_are_told_and_what_the_others_read(cpu, connections, words):
+    one = threshold(name="one", out=[step("75", for_=5 * MINUTE)])
+    two = threshold(name="two", out=[step("70", for_=5 * MINUTE)], metric=CONNECTIONS)
+    seen = observation({CPU: samples(cpu), CONNECTIONS: samples(connections)})
+    assert sentence.sentence(decided(policy(one, two), seen).as_json()) == f"held at 3 nodes: {words}"
 
 
 RULE_ROWS = {

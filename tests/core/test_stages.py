@@ -24,6 +24,7 @@ from tests.core.given import (
     operation,
     outcome,
     policy,
+    schedule,
     snapshot,
     step,
     threshold,
@@ -92,6 +93,7 @@ WITH_FOR = step("30", for_=30 * MINUTE)
         pytest.param((tracking(),), FIFTEEN, id="tracking"),
         pytest.param((tracking(over=30 * MINUTE),), FIFTEEN, id="tracking-over-a-span"),
         pytest.param((threshold(in_=[WITH_FOR]), tracking()), FIFTEEN, id="one-of-two-rules"),
+        pytest.param((schedule(5), tracking(mode=Mode.OBSERVE), tracking()), FIFTEEN, id="those-not-asked-come-first"),
         pytest.param(
             (threshold(in_=[WITH_FOR]), tracking(mode=Mode.OBSERVE)), NONE, id="rules-in-observe-are-not-asked"
         ),

@@ -35,9 +35,19 @@ def test_an_override_in_words(nodes, words):
     assert shown == f"{words} by hand until 2026-11-23 12:00 UTC (30 s left)"
 
 
-SPANS = {0: "0 s", 99.4: "99 s", 100: "2 min", 3540: "59 min", 3600: "1 h 0 min", 172_740: "47 h 59 min"}
+SPANS = {
+    0: "0 s",
+    99.4: "99 s",
+    100: "2 min",
+    3540: "59 min",
+    3600: "1 h 0 min",
+    172_740: "47 h 59 min",
+    172_800: "2 d 0 h",
+}
 
 
-@pytest.mark.parametrize(("seconds", "words"), [*SPANS.items(), (-5, "0 s"), (180_000, "2 d 2 h")])
+@pytest.mark.parametrize(
+    ("seconds", "words"), [*SPANS.items(), (-5, "0 s"), (180_000, "2 d 2 h"), (3 * 86_400, "3 d 0 h")]
+)
 def test_a_span_in_words(seconds, words):
     assert standing_words.span(timedelta(seconds=seconds).total_seconds()) == words
