@@ -84,7 +84,7 @@ class Daemon:
         self._readiness.lacks("sign-in", "not signed in yet")
         metrics = Metrics(clock, ceiling=setup.ceiling)
         metrics.config_loaded(successful=True)
-        self._feed = Feed(clock, targets=len(setup.policies))
+        self._feed = Feed(clock)
         self._monitor: Monitor = Broadcast(Telemetry(metrics), self._feed)
         self._closing = contextlib.ExitStack()
         with contextlib.ExitStack() as opened:

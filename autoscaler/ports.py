@@ -303,8 +303,8 @@ class History(Protocol):
         """As the store's, for showing."""
         ...
 
-    def interventions(self, *, limit: int = 100) -> tuple[Intervention, ...]:
-        """What operators did by hand, the last first."""
+    def interventions(self, target: str | None = None, *, limit: int = 100) -> tuple[Intervention, ...]:
+        """What operators did by hand, the last first; with a name, to that target or to all."""
         ...
 
 
@@ -413,6 +413,10 @@ class Console(Protocol):
         """The daemon's time t."""
         ...
 
+    def names(self) -> tuple[str, ...]:
+        """The targets' names."""
+        ...
+
     def targets(self) -> tuple[dict[str, Any], ...]:
         """Every target as JSON: name, mode, nodes, last decision, open operation, cooldowns, last error."""
         ...
@@ -469,8 +473,8 @@ class Console(Protocol):
         """The settings, secrets masked."""
         ...
 
-    def interventions(self, *, limit: int) -> tuple[dict[str, Any], ...]:
-        """What operators did by hand as JSON, the last first."""
+    def interventions(self, target: str | None = None, *, limit: int) -> tuple[dict[str, Any], ...]:
+        """What operators did by hand as JSON, the last first; with a name, to that target or to all."""
         ...
 
     async def pause(self, target: str | None, *, lasts: timedelta | None, reason: str, who: str) -> dict[str, Any]:

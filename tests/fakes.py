@@ -195,8 +195,9 @@ class MemoryHistory:
         resets = self._store.last_resets()
         return tuple(one for one in self._store.by_hand.values() if not one.over(at) or one.id in resets)
 
-    def interventions(self, *, limit: int = 100) -> tuple[Intervention, ...]:
-        return tuple(reversed(self._store.by_hand.values()))[: max(limit, 0)]
+    def interventions(self, target: str | None = None, *, limit: int = 100) -> tuple[Intervention, ...]:
+        found = [one for one in self._store.by_hand.values() if target is None or one.target in (None, target)]
+        return tuple(reversed(found))[: max(limit, 0)]
 
 
 def _either_way(oldest_first_ones: Sequence[T], *, oldest_first: bool) -> Sequence[T]:

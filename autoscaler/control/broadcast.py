@@ -67,6 +67,7 @@ class Broadcast:
 
     def targets(self, policies: Sequence[Policy]) -> None:
         self.told.targets(policies)
+        self.feed.make_room(len(policies))
 
     def event(self, level: str, message: str, **fields: object) -> None:
         self.told.event(level, message, **fields)

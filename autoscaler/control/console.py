@@ -81,6 +81,9 @@ class DaemonConsole:
     def config(self) -> dict[str, Any]:
         return self.settings
 
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.policies)
+
     def targets(self) -> tuple[dict[str, Any], ...]:
         open_now = {op.target: op for op in self.history.open_operations()}
         now = self.clock.now()
@@ -156,8 +159,8 @@ class DaemonConsole:
         found = self.history.operations(target, before=before, since=since, limit=limit, oldest_first=oldest_first)
         return tuple(operation_json(op) for op in found)
 
-    def interventions(self, *, limit: int) -> tuple[dict[str, Any], ...]:
-        return tuple(one.as_json() for one in self.history.interventions(limit=limit))
+    def interventions(self, target: str | None = None, *, limit: int) -> tuple[dict[str, Any], ...]:
+        return tuple(one.as_json() for one in self.history.interventions(target, limit=limit))
 
     async def pause(self, target: str | None, *, lasts: timedelta | None, reason: str, who: str) -> dict[str, Any]:
         return await self._hand.pause(target, lasts=lasts, reason=reason, who=who)

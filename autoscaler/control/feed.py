@@ -36,15 +36,19 @@ Json = dict[str, Any]
 class Feed:
     """Events are numbered on from the time of the start: an id of an earlier process is never one of this."""
 
-    def __init__(self, clock: Clock, *, targets: int = 0, followers: int = FOLLOWERS) -> None:
+    def __init__(self, clock: Clock, *, followers: int = FOLLOWERS) -> None:
         self._clock = clock
         self._most_followers = followers
         self._next = int(clock.now().timestamp() * 1_000_000)
-        self._kept: deque[Event] = deque(maxlen=KEPT + targets)
+        self._kept: deque[Event] = deque(maxlen=KEPT)
         self._keep_until = clock.monotonic()
         self._followers: set[Follower] = set()
         self._news = asyncio.Event()
         self.closed = False
+
+    def make_room(self, targets: int) -> None:
+        """There are so many targets from now on."""
+        self._kept = deque(self._kept, maxlen=KEPT + targets)
 
     def publish(self, kind: EventKind, target: str | None, make: Callable[[], Json]) -> None:
         """Let followers know; `make` gives the data when (and if) somebody wants it. Never raises, never waits."""

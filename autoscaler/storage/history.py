@@ -6,7 +6,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Engine, RowMapping, Select, select, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, Engine, RowMapping, Select, or_, select, tuple_
 
 from autoscaler.core.by_hand import Intervention
 from autoscaler.core.operation import Operation
@@ -85,9 +85,12 @@ class SqliteHistory:
         found = self._read(queries.standing(), {"at": rows.micros(at)})
         return self._sieve.readable(found, rows.to_intervention)
 
-    def interventions(self, *, limit: int = 100) -> tuple[Intervention, ...]:
+    def interventions(self, target: str | None = None, *, limit: int = 100) -> tuple[Intervention, ...]:
         i = tables.interventions.c
-        found = self._read(select(tables.interventions).order_by(i.seq.desc()).limit(max(limit, 0)))
+        query = select(tables.interventions)
+        if target is not None:
+            query = query.where(or_(i.target == target, i.target.is_(None)))
+        found = self._read(query.order_by(i.seq.desc()).limit(max(limit, 0)))
         return self._sieve.readable(found, rows.to_intervention)
 
     def close(self) -> None:

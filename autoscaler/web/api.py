@@ -1,6 +1,7 @@
 """The API under /api/v1: what the daemon sees and did, and what an operator may change."""
 
 import asyncio
+import json
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
@@ -22,6 +23,7 @@ from autoscaler.core.decision import rfc3339
 from autoscaler.ports import Console
 from autoscaler.web import changes, events, shapes
 from autoscaler.web.paging import Asked, Instant, Limit, Page, Read
+from autoscaler.web.recent import Recent
 from autoscaler.web.shapes import described
 from autoscaler.web.token import TokenRule
 from autoscaler.yamlfile import quantities, shape
@@ -84,22 +86,29 @@ class Resolution(_Change):
 def router(console: Console, token: TokenRule) -> APIRouter:
     """Every path of the API."""
     paths = APIRouter(prefix=PREFIX, tags=["api"])
-    _add_targets(paths, console)
+    shown = Recent(lambda: _all_targets(console))
+    _add_targets(paths, console, shown)
     _add_history(paths, console)
     events.add(paths, console)
-    guarded = APIRouter(route_class=changes.route_class(token), dependencies=[Depends(token)])
+    guarded = APIRouter(route_class=changes.route_class(token, done=shown.forget), dependencies=[Depends(token)])
     _add_changes(guarded, console)
     _add_changes_of_all(guarded, console)
     paths.include_router(guarded)
     return paths
 
 
-def _add_targets(paths: APIRouter, console: Console) -> None:
+def _all_targets(console: Console) -> bytes:
+    """The answer that names them, but for the time; the event comes first: what is missed in between is told."""
+    found = {"event": console.last_event(), "targets": list(console.targets())}
+    return json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")[1:]
+
+
+def _add_targets(paths: APIRouter, console: Console, shown: Recent) -> None:
     @paths.get("/targets", responses=described(shapes.Targets, 503))
     async def targets() -> Response:
         """Every target with its nodes, last decision, open operation and cooldowns, and the daemon's time."""
-        event = console.last_event()
-        return JSONResponse({"now": rfc3339(console.now()), "event": event, "targets": list(console.targets())})
+        now = json.dumps(rfc3339(console.now())).encode()
+        return Response(b'{"now":' + now + b"," + shown.answer(), media_type="application/json")
 
     @paths.get("/targets/{name}", responses=described(shapes.TargetWithPolicy, *shapes.OF_A_TARGET))
     async def target(name: str) -> Response:
@@ -140,9 +149,9 @@ def _add_history(paths: APIRouter, console: Console) -> None:
         return await _in_a_thread(_all_operations, console, target, page)
 
     @paths.get("/interventions", responses=described(shapes.Interventions, *shapes.OF_A_LIST))
-    async def interventions(limit: Limit = 100) -> Response:
-        """What operators did by hand, the last first: pauses, overrides, closed breakers."""
-        return await _in_a_thread(lambda: {"interventions": list(console.interventions(limit=limit))})
+    async def interventions(target: Target = None, limit: Limit = 100) -> Response:
+        """What operators did by hand (to a target, or to all), the last first: pauses, overrides, closed breakers."""
+        return await _in_a_thread(lambda: {"interventions": list(console.interventions(target, limit=limit))})
 
 
 async def _in_a_thread(read: Callable[..., Json], *arguments: Any, **more: Any) -> Response:
@@ -246,7 +255,7 @@ def _known(console: Console, name: str) -> Json:
     target = console.target(name)
     if target is not None:
         return target
-    names = [str(one["name"]) for one in console.targets()]
+    names = console.names()
     there = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")  # noqa: PLR2004  # a line
     near = shape.nearest(name, names).removeprefix(", ")
     raise HTTPException(

@@ -10,8 +10,8 @@ from starlette.responses import Response
 from autoscaler.web.token import TokenRule
 
 
-def route_class(token: TokenRule) -> type[APIRoute]:
-    """For routers: the framework would read a body before it asks whether it should."""
+def route_class(token: TokenRule, done: Callable[[], None]) -> type[APIRoute]:
+    """For routers: the framework would read a body before it asks whether it should. `done` after each change."""
 
     class Guarded(APIRoute):
         def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -20,7 +20,10 @@ def route_class(token: TokenRule) -> type[APIRoute]:
             async def guarded(request: Request) -> Response:
                 await token(request)
                 await _is_json(request)
-                return await served(request)
+                try:
+                    return await served(request)
+                finally:
+                    done()
 
             return guarded
 

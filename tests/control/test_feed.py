@@ -10,8 +10,8 @@ from autoscaler.control import feed as feeds
 from autoscaler.control.broadcast import Broadcast
 from autoscaler.control.feed import Feed, Follower
 from autoscaler.ports import EventKind, FeedFullError
-from tests.control.house import House
-from tests.fakes import FakeClock
+from tests.control.house import House, orders
+from tests.fakes import FakeClock, RecordingMonitor
 
 
 @pytest.fixture
@@ -92,8 +92,8 @@ async def test_a_follower_that_is_too_slow_is_told_that_it_lost_something(feed):
     assert await heard(follower) == [0]
 
 
-async def test_no_more_is_kept_than_a_bound_with_a_cycle_of_every_target(clock):
-    feed = Feed(clock, targets=100)
+async def test_no_more_is_kept_than_a_bound_with_a_cycle_of_every_target(feed):
+    Broadcast(RecordingMonitor(), feed).targets([orders()] * 100)
     follower = feed.follow(None)
     tell(feed, feeds.KEPT + 100)
     assert len(await heard(follower)) == feeds.KEPT + 100

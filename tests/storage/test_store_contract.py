@@ -366,6 +366,13 @@ async def test_of_closed_breakers_the_last_of_each_target_and_of_all_stands(stor
     assert ids(await store.standing(at=NOW + HOUR)) == ["c", "d", "e"]
 
 
+async def test_interventions_of_a_target_are_its_own_and_those_of_all(store):
+    made = [("a", "orders"), ("b", None), ("c", "users"), ("d", "orders")]
+    await store.intervene([samples.intervention(name, target=target) for name, target in made])
+    assert ids(store.history.interventions("orders")) == ["d", "b", "a"]
+    assert ids(store.history.interventions("orders", limit=1)) == ["d"]
+
+
 async def test_prune_forgets_what_was_over_and_keeps_what_stands_and_the_last_closed_breakers(store):
     long_ago = NOW - 1000 * HOUR
     await store.intervene(

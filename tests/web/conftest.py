@@ -175,6 +175,9 @@ class FakeConsole:
     def now(self) -> datetime:
         return NOW
 
+    def names(self) -> tuple[str, ...]:
+        return tuple(one["name"] for one in self.shown)
+
     def targets(self) -> tuple[Json, ...]:
         self._check()
         return tuple(self.shown)
@@ -225,8 +228,8 @@ class FakeConsole:
     def config(self) -> Json:
         return {"server": {"token": "**********"}}
 
-    def interventions(self, *, limit: int) -> tuple[Json, ...]:
-        return tuple(self.done[:limit])
+    def interventions(self, target: str | None = None, *, limit: int) -> tuple[Json, ...]:
+        return tuple(one for one in self.done if target is None or one["target"] in (None, target))[:limit]
 
     async def pause(self, target: str | None, *, lasts: timedelta | None, reason: str, who: str) -> Json:
         until = None if lasts is None else rfc3339(NOW + lasts)

@@ -1,6 +1,7 @@
 """The API and the probes over real HTTP: shapes, bounds, the token, and errors that are always one sentence."""
 
 import re
+import time
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -64,6 +65,24 @@ def test_targets_come_with_the_daemons_time(served):
     event = served.call(served.console.feed.last)
     answer = served.http.get("/api/v1/targets").json()
     assert answer == {"now": "2026-11-23T10:00:00Z", "event": event, "targets": [target()]}
+
+
+def test_who_changed_something_sees_it_in_the_next_answer(served):
+    made = []
+
+    def slowly() -> tuple:
+        made.append(1)
+        time.sleep(0.2)
+        return ()
+
+    served.console.targets = slowly
+
+    for _ in range(3):
+        served.http.get("/api/v1/targets")
+    assert len(made) == 1
+    served.http.post("/api/v1/pause", headers=BEARER)
+    served.http.get("/api/v1/targets")
+    assert len(made) == 2
 
 
 def test_one_target_comes_with_its_policy(served):
@@ -340,6 +359,8 @@ def test_what_was_done_by_hand_is_listed(served):
     served.console.done = [intervention(), intervention("override")]
 
     assert served.http.get("/api/v1/interventions?limit=1").json() == {"interventions": [intervention()]}
+    assert len(served.http.get("/api/v1/interventions?target=orders").json()["interventions"]) == 2
+    assert served.http.get("/api/v1/interventions?target=other").json() == {"interventions": []}
 
 
 def test_openapi_tells_how_a_duration_is_written(served):
