@@ -4,11 +4,10 @@ import itertools
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 
-from autoscaler.core.policy import Bounds, Cooldown, Metric, Policy, Size, Step, ThresholdRule
-from autoscaler.core.target import Mode, Target
+from autoscaler import policyfile
+from autoscaler.core.policy import Policy
 from autoscaler.emulator import load, scenario
 
 TARGET = "orders"
@@ -52,26 +51,33 @@ def _hourly(rows: Rows) -> dict[datetime, float]:
     return {hour: math.fsum(value for _, value in group) for hour, group in grouped}
 
 
+POLICY = """
+defaults:
+  mode: enforce
+  interval: 5m
+  max_metric_age: 30m
+targets:
+  {target}:
+    instance_id: {instance}
+    group_id: {group}
+    flavor_id: {flavor}
+    nodes: {{min: 2, max: 12}}
+    rules:
+      - name: cpu
+        type: threshold
+        metric: ddm_cpu_util
+        out:
+          - {{above: 70, for: 10m, add: 1}}
+          - {{above: 90, for: 5m, add: 50%}}
+        in:
+          - {{below: 45, for: 30m, remove: 1}}
+"""
+
+
 def policy_of(wanted: scenario.Scenario) -> Policy:
     """The policy that the demo runs: what config/policies/orders.yaml shows, on a day in fifty seconds."""
     instance = wanted.instances[0]
     group = instance.groups[0]
-    cpu = ThresholdRule(
-        name="cpu",
-        metric=Metric("ddm_cpu_util"),
-        out=(
-            Step(Decimal(70), Size(Decimal(1)), for_=timedelta(minutes=10)),
-            Step(Decimal(90), Size(Decimal(50), percent=True), for_=timedelta(minutes=5)),
-        ),
-        in_=(Step(Decimal(45), Size(Decimal(1)), for_=timedelta(minutes=30)),),
-        max_metric_age=timedelta(minutes=30),
-    )
-    return Policy(
-        target=Target(TARGET, instance.id, group.id, group.flavor),
-        bounds=Bounds(2, 12),
-        rules=(cpu,),
-        mode=Mode.ENFORCE,
-        interval=timedelta(minutes=5),
-        cooldown=Cooldown(out=timedelta(minutes=10), in_=timedelta(minutes=30), failed=timedelta(minutes=15)),
-        max_metric_age=timedelta(minutes=30),
-    )
+    text = POLICY.format(target=TARGET, instance=instance.id, group=group.id, flavor=group.flavor)
+    (policy,) = policyfile.parse(text, "the demo's policy")
+    return policy

@@ -51,7 +51,7 @@ class _Columns:
 def of_records(target: str, rules: Sequence[Json], records: Iterable[Json], *, interval: timedelta, span: Span) -> Json:
     """The chart's JSON. `rules` as a target shows them, `records` the oldest first."""
     columns = _columns(records, interval)
-    buckets = _buckets(columns.at, span)
+    buckets = _buckets(columns.at, span.points)
     series = [
         _head(rule) | {"points": _points(columns, rule["name"], buckets)}
         for rule in [*rules, *_former(rules, columns)]
@@ -126,13 +126,16 @@ def _head(rule: Json) -> Json:
     }
 
 
-def _buckets(at: Sequence[float], span: Span) -> list[range]:
-    """The stretches of time that are thinned, as places in `at`; empty where there is nothing to thin."""
-    if len(at) <= span.points:
+def _buckets(at: Sequence[float], points: int) -> list[range]:
+    """The equal stretches of time, from the first record to the last, that are thinned; as places in `at`.
+
+    None where there is nothing to thin.
+    """
+    if len(at) <= points:
         return []
-    start = span.since.timestamp()
-    width = max((span.until - span.since).total_seconds(), 1.0) / span.points
-    ends = [place for place in range(1, len(at)) if (at[place] - start) // width != (at[place - 1] - start) // width]
+    width = max((at[-1] - at[0]) / points, 0.001)
+    stretches = [min(int((moment - at[0]) / width), points - 1) for moment in at]
+    ends = [place for place in range(1, len(at)) if stretches[place] != stretches[place - 1]]
     return [range(first, last) for first, last in pairwise([0, *ends, len(at)])]
 
 

@@ -139,6 +139,15 @@ def test_a_week_is_thinned_and_keeps_its_peak_its_low_and_its_gap():
     assert shown["nodes"]["current"] == [3, 3, 4, 4]
 
 
+def test_a_span_that_begins_long_before_the_first_record_is_no_coarser():
+    records = [record(minute, cpu=minute % 7) for minute in range(1000, 1100)]
+
+    long = drawn(records, points=20, minutes=100_000)["series"][0]["points"]
+
+    assert 40 <= len(long) <= 60
+    assert len(long) == len(drawn(records, points=20, minutes=1100)["series"][0]["points"])
+
+
 def test_nodes_that_change_too_often_are_thinned_to_their_extremes():
     records = [record(minute, current=3 + minute % 2, desired=40 if minute == 777 else 5) for minute in range(1440)]
 
