@@ -83,6 +83,7 @@ class Daemon:
         self._readiness = Readiness()
         self._readiness.lacks("sign-in", "not signed in yet")
         metrics = Metrics(clock, ceiling=setup.ceiling)
+        self._publish = metrics.render
         metrics.config_loaded(successful=True)
         self._feed = Feed(clock)
         self._monitor: Monitor = Broadcast(Telemetry(metrics), self._feed)
@@ -187,6 +188,7 @@ class Daemon:
             except CloudError as error:
                 self._readiness.lacks("sign-in", f"not signed in: {error}")
                 self._monitor.event("warning", "the cloud cannot be reached; trying again", error=str(error), wait=wait)
+                await asyncio.to_thread(self._publish)  # the scheduler, which does so later, does not run yet
             else:
                 self._readiness.has("sign-in")
                 return True
