@@ -9,6 +9,7 @@ first sign-in. A cloud that cannot be reached leaves it not ready and trying aga
 import asyncio
 import contextlib
 import signal
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +24,7 @@ from autoscaler.control.cycle import Cycle
 from autoscaler.control.executor import Executor
 from autoscaler.control.feed import Feed
 from autoscaler.control.memory import Memory
-from autoscaler.control.poller import Poller
+from autoscaler.control.poller import Poller, under
 from autoscaler.control.reconciler import Reconciler
 from autoscaler.control.scheduler import Scheduler
 from autoscaler.control.sources import Sources
@@ -80,6 +81,8 @@ class Daemon:
     def __init__(self, setup: Setup, clock: Clock, surroundings: Surroundings = Surroundings()) -> None:
         self._clock = clock
         self._policies = setup.policies
+        self._ceiling = setup.ceiling
+        self.why = "asked to"  # whoever sets `stop` may say better
         self._readiness = Readiness()
         self._readiness.lacks("sign-in", "not signed in yet")
         metrics = Metrics(clock, ceiling=setup.ceiling)
@@ -154,16 +157,20 @@ class Daemon:
             AccessRefused: the credentials were refused at the first sign-in.
         """
         self._monitor.targets(self._policies)
+        drained = 0.0
         try:
             await self.web.start()
             self._monitor.event("info", "listening", url=self.web.url)
             if await self._sign_in(stop):
                 await self._reconcile_first()
                 self._scheduler.start(self._policies)
+                self._monitor.event("info", "ready", url=self.web.url, **_modes(self._policies, self._ceiling))
                 await stop.wait()
-                self._monitor.event("info", "stopping: what is under way is finished or written down")
+                self._monitor.event("info", "stopping: what is under way is finished or written down", why=self.why)
                 self._readiness.lacks("stop", "stopping")
+                begun = self._clock.monotonic()
                 await self._scheduler.stop(DRAIN_SECONDS)
+                drained = round(self._clock.monotonic() - begun, 1)
                 before_close()
         finally:
             self._feed.close()
@@ -172,6 +179,7 @@ class Daemon:
                 await source.aclose()
             await self._huawei.aclose()
             self._closing.close()
+        self._monitor.event("info", "stopped", why=self.why, drain_seconds=drained)
 
     def refuse_reload(self) -> None:
         """SIGHUP: this version reads its policies at the start only."""
@@ -217,6 +225,12 @@ def prometheus_sources(setup: Setup, clock: Clock, monitor: Monitor) -> dict[str
 def metric_sources(huawei: HuaweiCloud, prometheus: Mapping[str, PrometheusSource]) -> MetricSource:
     """All sources as one, by the names that policies use."""
     return Sources({CLOUD_EYE: huawei.metrics, **prometheus})
+
+
+def _modes(policies: Sequence[Policy], ceiling: Mode) -> dict[str, int]:
+    """How many targets there are, and of each mode that holds under the ceiling."""
+    counts = Counter(under(policy.mode, ceiling).value for policy in policies)
+    return {"targets": len(policies), **{mode.value: counts[mode.value] for mode in Mode if counts[mode.value]}}
 
 
 def connection_of(cloud: settings_module.CloudSettings) -> connection.Connection:
@@ -292,7 +306,12 @@ def secrets_of(settings: settings_module.Settings) -> tuple[str, ...]:
 async def until_signal(daemon: Daemon) -> None:
     """Run until SIGTERM or SIGINT; SIGHUP is answered with a warning, since policies are read at the start only."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def stopped_by(number: signal.Signals) -> None:
+        daemon.why = number.name
+        stop.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, stopped_by, number)
     loop.add_signal_handler(signal.SIGHUP, daemon.refuse_reload)
     await daemon.run(stop)

@@ -10,7 +10,6 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
-from rich.text import Text
 
 from autoscaler.cli import shown
 from autoscaler.cli.daemon_api import DaemonApi, DaemonError
@@ -132,7 +131,7 @@ def resolve(
     if form is Format.JSON:
         shown.show_json(closed)
         return
-    shown.show(Text(f"operation {closed['id']} of {target} is {closed['state']} ({what} before)"))
+    shown.show(f"operation {closed['id']} of {target} is {closed['state']} ({what} before)")
 
 
 def _place(target: str | None, everything: bool) -> tuple[str, ...]:
@@ -194,7 +193,7 @@ def _tell(answer: Json, form: Format, lines: list[str]) -> None:
         shown.show_json(answer)
         return
     for line in (*lines, *_holding(answer)):
-        shown.show(Text(f"{answer['target']}: {line}" if answer["target"] else line))
+        shown.show(f"{answer['target']}: {line}" if answer["target"] else line)
     for note in answer["notes"]:
         typer.echo(f"note: {note}", err=True)
 

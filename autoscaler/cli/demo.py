@@ -77,7 +77,9 @@ async def _play(stage: _Stage) -> dict[str, Any]:
     wanted = scenario.Scenario(load=stage.load)
     async with server.Emulator(wanted, its_clock) as emulator:
         playing = _daemon(stage, wanted, emulator.addresses, its_clock)
-        _announce(playing.web.url, emulator.addresses.iam)
+        _announce(playing.web.url, emulator.addresses.iam, _clocks(stage, its_clock.now()))
+        if stage.address is None and not playing.web.url.endswith(f":{PREFERRED_PORT}"):
+            sys.stderr.write(f"Port {PREFERRED_PORT} is taken: the dashboard has another; --listen names one.\n")
         if stage.seconds is not None:
             loop.call_later(stage.seconds, stop.set)
         return await _shown(playing, stage, its_clock, stop)
@@ -134,9 +136,18 @@ def _daemon(
         return daemon.Daemon(replace(setup, port=0), its_clock)
 
 
-def _announce(url: str, emulator: str) -> None:
+def _clocks(stage: _Stage, begun: datetime) -> str:
+    """The two clocks that a visitor sees, side by side."""
+    day = stage.load.begin or begun
+    return (
+        f"Times here are those of the recorded day: {day:%a %H:%M} is {begun:%H:%M:%S} UTC on the page and in the API, "
+        f"and both go {stage.speed:g} times as fast as yours."
+    )
+
+
+def _announce(url: str, emulator: str, clocks: str) -> None:
     sys.stderr.write(f"dashboard  {url}/\nmetrics    {url}/metrics\nemulator   {emulator}/_emulator/state\n")
-    sys.stderr.write("Press Ctrl-C to stop; times are those of the recorded day.\n")
+    sys.stderr.write(f"{clocks}\nPress Ctrl-C to stop.\n")
     sys.stderr.flush()
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from autoscaler.clock import Clock
 from autoscaler.core import sentence
+from autoscaler.core.figures import counted
 from autoscaler.ports import Console
 
 LOOK_EVERY = 0.2
@@ -50,7 +51,7 @@ class Show:
         self.told.add(key)
         moment = operation["ended_at"] or operation["submitted_at"] or operation["committed_at"]
         words = f"{operation['direction']} {operation['change']}: {operation['state']}"
-        why = self._why(operation) if operation["state"] == "submitted" else ""
+        why = self._why(operation) if operation["state"] == "submitted" else operation["detail"]
         self._line(f"{self._trace_time(moment)}  {words:22} {why}".rstrip())
 
     def _why(self, operation: dict[str, Any]) -> str:
@@ -109,8 +110,9 @@ class Show:
 def as_text(summary: dict[str, Any]) -> str:
     """The summary for people."""
     return (
-        f"{summary['decisions']} decisions, {summary['enlarges']} enlarges and {summary['reduces']} reduces accepted, "
-        f"{summary['operations_succeeded']} operations succeeded, {summary['operations_failed']} failed.\n"
+        f"{counted(summary['decisions'], 'decision')}, {counted(summary['enlarges'], 'enlarge')} and "
+        f"{counted(summary['reduces'], 'reduce')} accepted, {counted(summary['operations_succeeded'], 'operation')} "
+        f"succeeded, {summary['operations_failed']} failed.\n"
         f"Nodes: {summary['nodes_start']} at the start, {summary['nodes_max']} at the most, "
         f"{summary['nodes_end']} at the end.\n"
     )

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,8 +16,6 @@ from autoscaler.cli.form import Format
 from autoscaler.errors import BadConfig, Problem
 
 TOKEN = "AUTOSCALER_SERVER__TOKEN"  # noqa: S105  # the variable's name
-WIDE = 200
-"""Columns of a table that goes into a pipe, where there is no terminal to fit."""
 
 TargetName = Annotated[str, typer.Argument(help="The target's name.")]
 Url = Annotated[str, typer.Option("--url", envvar="AUTOSCALER_URL", help="The daemon's address.")]
@@ -39,18 +38,36 @@ def token(file: Path | None) -> str:
         raise BadConfig([Problem("--token-file", 0, 0, "", f"{file} cannot be read ({error})")]) from error
 
 
-def table(*columns: str) -> Table:
-    """An empty table without lines."""
-    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in columns:
-        made.add_column(column, overflow="fold")
-    return made
+def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """For a terminal folded to its width; for a pipe a line a row, its columns aligned, without an end to its width."""
+    if not sys.stdout.isatty():
+        for line in _aligned([columns, *rows] if columns else rows):
+            typer.echo(line)
+        return
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", show_header=bool(columns))
+    for place in range(len(rows[0]) if rows else 0):
+        made.add_column(columns[place] if columns else "", overflow="fold")
+    for row in rows:
+        made.add_row(*map(Text, row))
+    _console().print(made)
 
 
-def show(what: Table | Text | str) -> None:
-    """A terminal's own width and colours; none of both for a pipe."""
-    terminal = sys.stdout.isatty()
-    Console(width=None if terminal else WIDE, markup=False, highlight=False, emoji=False).print(what)
+def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip()
+
+
+def show(text: str) -> None:
+    """A line; a terminal folds it at words."""
+    if sys.stdout.isatty():
+        _console().print(Text(text))
+    else:
+        typer.echo(text)
+
+
+def _console() -> Console:
+    return Console(markup=False, highlight=False, emoji=False)
 
 
 def show_json(value: dict[str, Any]) -> None:

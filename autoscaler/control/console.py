@@ -15,10 +15,10 @@ from autoscaler.control.reconciler import CHANGING_STATUSES, Reconciler, moved, 
 from autoscaler.control.scheduler import Pulse
 from autoscaler.core.by_hand import of_targets
 from autoscaler.core.ddm_metrics import FACTS
-from autoscaler.core.history import DAY
+from autoscaler.core.history import DAY, nodes_moved, of_last
 from autoscaler.core.operation import Operation, State
 from autoscaler.core.operation_json import operation_json
-from autoscaler.core.policy import KINDS, Direction, MetricRule, Policy, Rule, ScheduleRule, TargetTrackingRule
+from autoscaler.core.policy import KINDS, Direction, MetricRule, Policy, Rule, ScheduleRule, Size, TargetTrackingRule
 from autoscaler.core.target import Mode, NodeState, Snapshot
 from autoscaler.errors import CloudError
 from autoscaler.ports import ChangeRefusedError, Cloud, Following, History, Monitor, QuestionInvalidError, Store
@@ -101,7 +101,14 @@ class DaemonConsole:
         now = self.clock.now()
         held = of_targets(self.history.standing(at=now), [name], now)[name]
         shown = self._target(policy, open_now[-1] if open_now else None) | by_hand.shown(held)
-        return shown | {"policy": _policy_json(policy)}
+        return shown | {"policy": _policy_json(policy), "last_day": self._last_day(policy, now)}
+
+    def _last_day(self, policy: Policy, now: datetime) -> dict[str, int]:
+        """What counts for the policy's daily limits; in observe also what was not sent."""
+        shadows = self.memory.of(policy.name).shadows
+        day = of_last((*self.history.operations(policy.name, limit=1000), *shadows), now)
+        outs = [op for op in day if op.direction is Direction.OUT]
+        return {"actions": len(day), "out_actions": len(outs), "added": sum(map(nodes_moved, outs))}
 
     def _target(self, policy: Policy, operation: Operation | None) -> dict[str, Any]:
         share = self.memory.of(policy.name)
@@ -116,6 +123,7 @@ class DaemonConsole:
             "instance_status": share.snapshot.instance_status if share.snapshot else None,
             "decision": None if decision is None else decision.as_json(),
             "operation": None if operation is None else operation_json(operation),
+            "shadow_operation": next((operation_json(op) for op in share.shadows if op.open), None),
             "overdue": operation is not None and self.reconciler.is_overdue(operation.id),
             "cooldowns": {
                 direction.value: max(0.0, share.cooldowns[direction].total_seconds()) if share.cooldowns else 0.0
@@ -317,6 +325,12 @@ def _thresholds(rule: MetricRule) -> dict[str, Any]:
     }
 
 
+def _size(size: Size | None) -> int | str | None:
+    if size is None:
+        return None
+    return f"{size.amount:f}%" if size.percent else int(size.amount)
+
+
 def _policy_json(policy: Policy) -> dict[str, Any]:
     return {
         "place": policy.place,
@@ -333,6 +347,12 @@ def _policy_json(policy: Policy) -> dict[str, Any]:
         "max_metric_age_seconds": policy.max_metric_age.total_seconds(),
         "warm_up_seconds": policy.warm_up.total_seconds(),
         "on_missing_metric": policy.on_missing_metric.value,
+        "limits": {
+            "add": _size(policy.limits.add),
+            "remove": _size(policy.limits.remove),
+            "added_per_day": policy.limits.added_per_day,
+            "actions_per_day": policy.limits.actions_per_day,
+        },
         "rules": [_rule_json(rule) for rule in policy.rules],
         "settings": as_parsed.settings(policy),
     }

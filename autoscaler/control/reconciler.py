@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from autoscaler.clock import Clock, after_real, real_seconds
 from autoscaler.control import group_watch
 from autoscaler.control.memory import Memory
+from autoscaler.core import figures
 from autoscaler.core.checks import Job
 from autoscaler.core.history import DAY
 from autoscaler.core.operation import Operation, State
@@ -32,6 +33,9 @@ CALL_SECONDS = 60.0
 
 OVERDUE = timedelta(minutes=60)
 """As long as the vendor's own Terraform provider waits for a change of the number of nodes."""
+
+HOUR = timedelta(hours=1)
+"""Around an operation in which its job is listed: more than the clocks may differ."""
 
 CHANGING_STATUSES = frozenset({"GROWING", "REDUCING"})
 
@@ -121,15 +125,17 @@ class Reconciler:
             )
         return False
 
-    def _tell_once(self, op: Operation) -> None:
-        """An operation that an earlier process left open is news to this one's metrics."""
+    def _tell_once(self, op: Operation, now: datetime) -> None:
+        """An operation that an earlier process left open is news to this one's metrics, told once, overdue or not."""
         if op.id not in self._looking.known:
             self._looking.known.add(op.id)
+            if now - op.committed_at > OVERDUE:
+                self._looking.overdue.add(op.id)
             self._monitor.operation(op, overdue=self.is_overdue(op.id))
 
     async def _reconcile(self, op: Operation) -> None:
         now = self._clock.now()
-        self._tell_once(op)
+        self._tell_once(op, now)
         self._note_overdue(op, now)
         try:
             if op.state is State.PLANNED:
@@ -160,16 +166,26 @@ class Reconciler:
             return
         now = self._clock.now()
         if job is not None and not job.succeeded:
-            await self._end(
-                op, State.FAILED, snapshot, now, f"job {job.id} {job.status}: {job.fail_reason}".rstrip(": ")
-            )
+            why = await self._fail_reason(op, job)
+            await self._end(op, State.FAILED, snapshot, now, f"job {job.id} {job.status}: {why}".rstrip(": "))
         elif snapshot.running and moved(op, snapshot) >= op.change:
-            await self._end(op, State.SUCCEEDED, snapshot, now, op.detail)
+            await self._end(op, State.SUCCEEDED, snapshot, now, _seen(op, now))
         elif job is None or not snapshot.running:
             self._looking.disturbed(op)
         elif self._looking.settled(op, self._clock):
             came = f"job {job.id} Completed, but {moved(op, snapshot)} of {op.change} nodes came"
             await self._end(op, State.FAILED, snapshot, now, came)
+
+    async def _fail_reason(self, op: Operation, job: Job) -> str:
+        """The answer on a single job does not say it (DDM API reference, "Querying a Task"), the list does."""
+        if job.fail_reason:
+            return job.fail_reason
+        try:
+            listed = await self._cloud.jobs(op.committed_at - HOUR, self._clock.now() + HOUR)
+        except CloudError as error:
+            self._monitor.event("warning", "why a job failed could not be read", operation=op.id, error=str(error))
+            return ""
+        return next((one.fail_reason for one in listed if one.id == job.id), "")
 
     async def _look(self, op: Operation) -> None:
         """No clear answer was given: a new job, the nodes, or long quiet tell what happened. Never by time."""
@@ -183,7 +199,7 @@ class Reconciler:
         if not _at_rest(snapshot) or not snapshot.running:
             self._looking.disturbed(op)
         elif moved(op, snapshot) >= op.change:
-            await self._end(op, State.SUCCEEDED, snapshot, now, "the nodes were seen")
+            await self._end(op, State.SUCCEEDED, snapshot, now, _seen(op, now))
         elif self._nothing_happened(op, snapshot, now):
             detail = f"nothing had changed in {SETTLE_READINGS} readings over {SETTLE_TIME}"
             await self._end(op, State.NEVER_HAPPENED, snapshot, now, detail)
@@ -253,6 +269,13 @@ class Reconciler:
 def target_of(op: Operation) -> Target:
     """Enough of a target to ask for: its policy may be gone by now."""
     return Target(name=op.target, instance_id=op.instance.instance_id, group_id=op.group_id)
+
+
+def _seen(op: Operation, now: datetime) -> str:
+    """`1 node more after 5 min 3 s, job 42`: what an operation that succeeded brought, and when that was seen."""
+    more = "more" if op.direction is Direction.OUT else "fewer"
+    name = f"job {op.job_id}" if op.job_id else f"order {op.order_id}" if op.order_id else "its answer was lost"
+    return f"{figures.nodes(op.change)} {more} after {figures.lasting(now - op.committed_at)}, {name}"
 
 
 def _at_rest(snapshot: Snapshot) -> bool:

@@ -1,7 +1,7 @@
 """Numbers, counts and times as people read them; from JSON, so that all who show a record write them alike."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 
@@ -19,6 +19,15 @@ def nodes(count: int) -> str:
 def counted(count: int, thing: str) -> str:
     """A number and its thing, in the singular or the plural."""
     return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
+def lasting(span: timedelta) -> str:
+    """A measured span: `45 s`, `5 min 3 s`, `1 h 5 min`."""
+    whole = max(0, round(span.total_seconds()))
+    hours, minutes, seconds = whole // 3600, whole // 60 % 60, whole % 60
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
 
 
 def short_times(text: str, at: str) -> str:

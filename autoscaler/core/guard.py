@@ -1,6 +1,6 @@
 """Guards: what may veto a change, each with its reason and a sentence; all that apply are listed, in a fixed order."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ from autoscaler.core import fleet, history, window
 from autoscaler.core.checks import MAX_SKEW
 from autoscaler.core.decision import Reason, rfc3339
 from autoscaler.core.observation import Observation
-from autoscaler.core.operation import State
+from autoscaler.core.operation import Operation, State
 from autoscaler.core.policy import Direction, Policy
 from autoscaler.core.target import Mode, NodeState, Snapshot
 
@@ -49,8 +49,10 @@ def in_progress(case: Case) -> str | None:
     """One operation at a time per instance, whoever started it."""
     target = case.policy.target
     for op in case.observation.operations:
-        if op.open and op.state is not State.UNKNOWN and (not op.shadow or op.target == target.name):
-            return f"operation {op.id} ({op.direction} {op.change}) is under way since {rfc3339(op.committed_at)}"
+        if op.shadow and op.open and op.target == target.name:
+            return f"{op.direction} by {op.change} would be under way since {rfc3339(op.committed_at)} (observe)"
+        if op.open and op.state is not State.UNKNOWN and not op.shadow:
+            return f"{op.direction} by {op.change} is under way since {rfc3339(op.committed_at)} (operation {op.id})"
     jobs = case.observation.checks.unfinished(target.instance_id) if case.observation.checks else ()
     return f"job {jobs[0].id} ({jobs[0].name}) is {jobs[0].status}, started by somebody else" if jobs else None
 
@@ -96,13 +98,17 @@ def _statuses(snapshot: Snapshot) -> set[tuple[str, str]]:
 
 def cooldown(case: Case) -> str | None:
     """Too soon after the last operation."""
-    observation = case.observation
-    left = history.cooldown_left(
-        observation.of_group, observation.now, case.direction, case.policy.cooldown, chosen=case.cooldown
-    )
+    left = _cooldown_left(case, case.observation.of_group)
     if case.forced or left <= timedelta(0):
         return None
-    return f"until {rfc3339(observation.now + left)}"
+    sent = [op for op in case.observation.of_group if not op.shadow]
+    why = "" if _cooldown_left(case, sent) == left else ", had observe sent the last operation"
+    return f"until {rfc3339(case.observation.now + left)}{why}"
+
+
+def _cooldown_left(case: Case, operations: Sequence[Operation]) -> timedelta:
+    now, normal = case.observation.now, case.policy.cooldown
+    return history.cooldown_left(operations, now, case.direction, normal, chosen=case.cooldown)
 
 
 def direction_locked(case: Case) -> str | None:

@@ -49,7 +49,7 @@ class Metrics:
         prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # the library's
         self._clock = clock
         self._ceiling = ceiling
-        self._born = clock.now()
+        self.born = clock.now()
         self._targets: dict[str, Latest] = {}
         self._fleet = fleet_series.FleetCollector()
         self._steps = Steps()
@@ -169,7 +169,8 @@ class Metrics:
         if target is None or operation.foreign or operation.shadow:
             return
         target.follow(operation, overdue=overdue)
-        if not self._steps.is_news(operation) or self._before_our_time(operation):
+        heard = self._steps.knows(operation)
+        if not self._steps.is_news(operation) or self._before_our_time(operation, heard=heard):
             return
         target.count(operation)
         if operation.state in (State.SUCCEEDED, State.FAILED) and operation.ended_at is not None:
@@ -216,10 +217,12 @@ class Metrics:
             return page
         return prometheus_client.generate_latest(self._registry)
 
-    def _before_our_time(self, operation: Operation) -> bool:
+    def _before_our_time(self, operation: Operation, *, heard: bool) -> bool:
         """Whether an earlier process saw this step: a counter that starts at 0 would count it twice over restarts."""
+        if operation.state is State.UNKNOWN:  # nothing tells when it became so; found so, it was before
+            return not heard and operation.committed_at < self.born
         entered = operation.submitted_at if operation.state is State.SUBMITTED else operation.ended_at
-        return entered is not None and entered < self._born
+        return entered is not None and entered < self.born
 
 
 class _Late:

@@ -75,7 +75,11 @@ class Telemetry:
 
     def operation(self, operation: Operation, *, overdue: bool = False) -> None:
         self.metrics.operation(operation, overdue=overdue)
+        goes_on = operation.open and operation.committed_at < self.metrics.born and not self._steps.knows(operation)
         if not self._steps.is_news(operation, overdue=overdue):
+            return
+        if goes_on:  # whoever is to be alarmed was so by the earlier run, and by the metric of what is overdue
+            logs.write("info", _goes_on(operation, overdue=overdue), _operation_fields(operation))
             return
         level = "warning" if overdue or operation.state in _BAD_STATES else "info"
         logs.write(level, _step(operation, overdue=overdue), _operation_fields(operation))
@@ -129,6 +133,11 @@ def _operation_fields(operation: Operation) -> dict[str, Any]:
         "foreign": operation.foreign,
         "shadow": operation.shadow,
     }
+
+
+def _goes_on(operation: Operation, *, overdue: bool) -> str:
+    state = f"{'overdue, ' if overdue else ''}{operation.state.value.replace('_', ' ')}"
+    return f"an operation of an earlier run goes on: {state} since {rfc3339(operation.committed_at)}"
 
 
 def _step(operation: Operation, *, overdue: bool) -> str:

@@ -15,6 +15,10 @@ class Steps:
         self._last: dict[str, tuple[State, bool]] = {}
         self._ended: deque[str] = deque()
 
+    def knows(self, operation: Operation) -> bool:
+        """Whether any step of it was told."""
+        return operation.id in self._last
+
     def is_news(self, operation: Operation, *, overdue: bool = False) -> bool:
         """Whether the operation was not told in this state (and as overdue) the last time."""
         step = (operation.state, overdue)

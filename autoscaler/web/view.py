@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import groupby
 from typing import Any
 
-from autoscaler.core import figures, sentence, standing_words
+from autoscaler.core import figures, sentence, spells, standing_words
 from autoscaler.core.target import MAX_NODES_PER_INSTANCE
 
 Json = dict[str, Any]
@@ -79,7 +78,7 @@ def card(target: Json, now: datetime) -> Card:
         decided=sentence.sentence(decision) if decision else "not evaluated yet",
         kind=decision["decision"] if decision else "hold",
         decided_ago=ago(decision["at"], now) if decision else "",
-        operation=_operation(operation, now) if operation else "",
+        operation=_operation(operation, now) if operation else _shadow(target.get("shadow_operation"), now),
         alarm=_alarm(target),
         cooldowns=tuple(f"{way} {standing_words.span(left)}" for way, left in target["cooldowns"].items() if left > 0),
         by_hand=_by_hand(target, now),
@@ -101,13 +100,17 @@ def pips(nodes: Json | None) -> tuple[str, ...]:
 
 def events(records: Iterable[Json]) -> list[Event]:
     """Records of one target, newest first, with runs of the same hold folded into one line."""
-    folded = []
-    for (kind, _), run in groupby(records, key=_sameness):
-        same = list(run)
-        newest = same[0]
-        words = sentence.sentence(newest)
-        folded.append(Event(newest["at"], same[-1]["at"], newest["target"], kind, words, len(same)))
-    return folded
+    return [
+        Event(
+            at=spell.newest["at"],
+            since=spell.oldest["at"],
+            target=spell.newest["target"],
+            kind=spell.newest["decision"],
+            words=sentence.sentence(spell.newest),
+            times=spell.times,
+        )
+        for spell in spells.folded(records)
+    ]
 
 
 def operation_row(operation: Json) -> Json:
@@ -127,11 +130,6 @@ def ago(instant: str, now: datetime) -> str:
     return f"{standing_words.span((now - datetime.fromisoformat(instant)) / timedelta(seconds=1))} ago"
 
 
-def _sameness(record: Json) -> tuple[str, str]:
-    # Every out and in is a line of its own.
-    return record["decision"], record["reason"] if record["decision"] == "hold" else record["at"]
-
-
 def _took(operation: Json) -> str:
     if operation["ended_at"] is None:
         return ""
@@ -141,8 +139,20 @@ def _took(operation: Json) -> str:
 
 def _operation(operation: Json, now: datetime) -> str:
     words = OPERATION_WORDS.get(operation["state"], operation["state"])
-    nodes = f"{operation['change']} node{'' if operation['change'] == 1 else 's'}"
-    return f"{operation['direction']} by {nodes}: {words}, since {ago(operation['committed_at'], now)[:-4]}"
+    nodes = figures.nodes(operation["change"])
+    return f"{operation['direction']} by {nodes}: {words}, since {_since(operation, now)}"
+
+
+def _since(operation: Json, now: datetime) -> str:
+    return ago(operation["committed_at"], now)[:-4]
+
+
+def _shadow(operation: Json | None, now: datetime) -> str:
+    """What observe did not send."""
+    if operation is None:
+        return ""
+    nodes = figures.nodes(operation["change"])
+    return f"{operation['direction']} by {nodes} would be under way (observe), since {_since(operation, now)}"
 
 
 def _by_hand(target: Json, now: datetime) -> tuple[str, ...]:

@@ -157,15 +157,15 @@ def test_an_unknown_target_names_those_there_are(served, command):
 def test_status_shows_a_line_for_each_target(served):
     head, first, second = ask(served, "status").stdout.splitlines()
 
-    assert head.split() == ["target", "mode", "nodes", "min–max", "load", "last", "decision", "operation"]
+    assert head.split() == ["target", "mode", "nodes", "min–max", "load", "operation", "last", "decision"]
     assert re.split(r"  +", first.strip()) == [
         "orders",
         "enforce",
         "3 → 4",
         "2–16",
         "cpu 81.2",
-        "held at 3 nodes: no rule wants a change (cpu 81.2)",
         "—",
+        "held at 3 nodes: no rule wants a change (cpu 81.2)",
     ]
     assert "not evaluated yet" in second
 
@@ -180,8 +180,8 @@ def test_history_lists_decisions_newest_first(served):
     lines = ask(served, "history", "orders", "--limit", "2").stdout.splitlines()
 
     assert [re.split(r"  +", line.strip()) for line in lines[1:]] == [
-        ["2026-11-23T09:50:00Z", "hold", "held at 3 nodes: no rule wants a change (cpu 81.2)"],
-        ["2026-11-23T09:40:00Z", "out", "scaling out from 3 to 4 nodes: cpu was 81.2, above its threshold"],
+        ["2026-11-23 09:50:00", "hold", "held at 3 nodes: no rule wants a change (cpu 81.2)"],
+        ["2026-11-23 09:40:00", "out", "scaling out from 3 to 4 nodes: cpu was 81.2, above its threshold"],
     ]
 
 
@@ -192,6 +192,49 @@ def test_history_since_a_duration_or_a_time_counts_by_the_daemons_clock(served, 
     assert [one["at"][11:16] for one in shown["decisions"]] == ["09:50", "09:40"]
 
 
+def test_history_folds_equal_holds_and_all_unfolds_them(served):
+    served.console.records["orders"] = [
+        *(record(minute) for minute in (54, 53, 52)),
+        record(40, "out", "above_threshold"),
+    ]
+    folded = ask(served, "history", "orders").stdout.splitlines()
+    every = ask(served, "history", "orders", "--all").stdout.splitlines()
+
+    assert [re.split(r"  +", line)[:2] for line in folded] == [
+        ["at (UTC)", "decision"],
+        ["2026-11-23 09:52:00 – 09:54:00", "hold ×3"],
+        ["2026-11-23 09:40:00", "out"],
+    ]
+    assert [re.split(r"  +", line)[1] for line in every] == ["decision", "hold", "hold", "hold", "out"]
+    assert [line for line in folded if line != line.rstrip()] == []
+
+
+def test_what_observe_did_not_send_would_be_under_way(served):
+    served.console.shown = [target(mode="observe", shadow_operation=operation("submitted", shadow=True))]
+
+    assert "out by 1 would be under way (observe)" in ask(served, "status").stdout
+
+
+EXPLAINED_MORE = {
+    "the ceiling": ({"mode": "observe"}, {"mode": "observe"}, "observe (the policy says enforce; mode_ceiling"),
+    "cooldowns": ({"cooldowns": {"out": 0.0, "in": 1800.0}}, {}, "in 30 min left"),
+    "the day's limits": (
+        {"last_day": {"added": 6, "actions": 2, "out_actions": 2}},
+        {},
+        "6 of 8 added_per_day used in",
+    ),
+    "nodes that are not ready": ({}, {"nodes": {"current": 3, "ready": 2, "min": 2, "max": 16}}, "3, 2 ready; min 2"),
+}
+
+
+@pytest.mark.parametrize(("more", "recorded", "words"), EXPLAINED_MORE.values(), ids=EXPLAINED_MORE)
+def test_explain_shows_what_else_holds(served, more, recorded, words):
+    served.console.shown = [target(**more)]
+    served.console.records["orders"] = [record(50) | recorded]
+
+    assert words in ask(served, "explain", "orders").stdout
+
+
 def test_history_of_nothing_says_so(served):
     assert ask(served, "history", "other").stdout == "There is no decision of other in that time.\n"
 
@@ -200,6 +243,7 @@ EXPLAINED = {
     "the newest": ([], 50),
     "that time": (["--at", "2026-11-23T09:45:00Z"], 40),
     "exactly": (["--at", "2026-11-23T09:40:00Z"], 40),
+    "a time of day": (["--at", "09:45"], 40),
 }
 
 
@@ -214,11 +258,16 @@ def test_explain_begins_with_one_sentence_and_goes_on_with_rules_and_stages(serv
     lines = ask(served, "explain", "orders", "--at", "2026-11-23T09:40:00Z").stdout.splitlines()
 
     assert lines[0] == (
-        "2026-11-23T09:40:00Z  orders: scaling out from 3 to 4 nodes: cpu was 81.2, above its threshold."
+        "2026-11-23 09:40:00 UTC  orders: scaling out from 3 to 4 nodes: cpu was 81.2, above its threshold."
     )
-    assert [re.split(r"  +", line.strip())[:3] for line in lines[2:]] == [
+    assert [re.split(r"  +", line.strip())[:3] for line in lines[1:]] == [
+        [""],
         ["rule", "cpu", "wants 4"],
-        ["stage", "combine", "4"],
+        [""],
+        ["stages", "3 nodes → combine 4 (cpu)"],
+        ["nodes", "3, 2 ready; min 2, max 16"],
+        ["mode", "enforce"],
+        ["policy", "policies/orders.yaml:4"],
     ]
 
 
@@ -226,7 +275,10 @@ def test_explain_before_the_first_decision_says_so_and_ends_with_1(served):
     ended = ask(served, "explain", "orders", "--at", "2026-11-22T00:00:00Z")
 
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr == "error: there is no decision of orders at or before 2026-11-22T00:00:00Z\n"
+    assert ended.stderr == (
+        "error: there is no decision of orders at or before 2026-11-22 00:00:00 UTC; "
+        "the first is of 2026-11-23 09:30:00 UTC\n"
+    )
 
 
 def test_a_daemon_in_trouble_is_quoted(served):

@@ -104,7 +104,11 @@ BREAKS = {
         invariants.no_move_within_a_cooldown,
     ),
     "i6-only-the-first-operation-read-counts": (
-        Break(guard, "observation.of_group, observation.now,", "observation.of_group[:1], observation.now,"),
+        Break(
+            guard,
+            "_cooldown_left(case, case.observation.of_group)",
+            "_cooldown_left(case, case.observation.of_group[:1])",
+        ),
         invariants.the_order_of_operations_does_not_matter,
     ),
     "i6-what-was-rejected-rests": (
@@ -112,7 +116,11 @@ BREAKS = {
         invariants.what_was_rejected_changes_nothing,
     ),
     "i6-another-group-rests": (
-        Break(guard, "observation.of_group, observation.now,", "observation.operations, observation.now,"),
+        Break(
+            guard,
+            "_cooldown_left(case, case.observation.of_group)",
+            "_cooldown_left(case, case.observation.operations)",
+        ),
         invariants.the_past_of_another_group_changes_nothing,
     ),
     "i6-a-failed-scale-in-rests-both-directions": (

@@ -165,7 +165,7 @@ def test_a_guard_and_the_directions_it_vetoes(given, hot, cold):
     ("given", "sentence"),
     [
         pytest.param(UNKNOWN, "operation op7 has no known outcome; it is being looked for", id="unknown"),
-        pytest.param(OPEN, "operation op7 (out 2) is under way since 2026-11-23T11:55:00Z", id="open"),
+        pytest.param(OPEN, "out by 2 is under way since 2026-11-23T11:55:00Z (operation op7)", id="open"),
         pytest.param(
             {"pre": {"jobs": (job(),)}}, "job job-1 (EnlargeNode) is Running, started by somebody else", id="job"
         ),

@@ -83,6 +83,7 @@ def target(name: str = "orders", **more: Any) -> Json:
         "instance_status": "RUNNING",
         "decision": last,
         "operation": None,
+        "shadow_operation": None,
         "overdue": False,
         "cooldowns": {"out": 0.0, "in": 0.0},
         "pauses": [],
@@ -147,6 +148,14 @@ def chart(target: str = "orders") -> Json:
     }
 
 
+POLICY: Json = {
+    "place": "policies/orders.yaml:4",
+    "mode": "enforce",
+    "limits": {"added_per_day": 8, "actions_per_day": None},
+}
+NOTHING_YET: Json = {"actions": 0, "out_actions": 0, "added": 0}
+
+
 @dataclass
 class FakeConsole:
     """The port Console: what it is given, and what was asked of it."""
@@ -184,7 +193,8 @@ class FakeConsole:
 
     def target(self, name: str) -> Json | None:
         self._check()
-        return next((one | {"policy": {}} for one in self.shown if one["name"] == name), None)
+        more = {"policy": POLICY, "last_day": NOTHING_YET}
+        return next((more | one for one in self.shown if one["name"] == name), None)
 
     def decisions(
         self,

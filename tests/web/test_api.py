@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from autoscaler.web import armour
-from tests.web.conftest import TOKEN, chart, intervention, operation, record, target
+from tests.web.conftest import NOTHING_YET, POLICY, TOKEN, chart, intervention, operation, record, target
 
 DOCS = Path(__file__).parents[2] / "docs/api.md"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -86,7 +86,8 @@ def test_who_changed_something_sees_it_in_the_next_answer(served):
 
 
 def test_one_target_comes_with_its_policy(served):
-    assert served.http.get("/api/v1/targets/orders").json() == target() | {"policy": {}}
+    told = {"policy": POLICY, "last_day": NOTHING_YET}
+    assert served.http.get("/api/v1/targets/orders").json() == target() | told
 
 
 def test_decisions_are_asked_for_by_before_since_and_limit(served):
