@@ -11,13 +11,14 @@ from autoscaler.control.feed import Feed
 from autoscaler.control.group_watch import remember
 from autoscaler.control.memory import Memory
 from autoscaler.control.poller import under
-from autoscaler.control.reconciler import CHANGING_STATUSES, Reconciler, moved, target_of
+from autoscaler.control.reconciler import Reconciler, target_of
 from autoscaler.control.scheduler import Pulse
 from autoscaler.core.by_hand import of_targets
 from autoscaler.core.ddm_metrics import FACTS
 from autoscaler.core.history import DAY, nodes_moved, of_last
 from autoscaler.core.operation import Operation, State
 from autoscaler.core.operation_json import operation_json
+from autoscaler.core.outcome import CHANGING_STATUSES, moved
 from autoscaler.core.policy import KINDS, Direction, MetricRule, Policy, Rule, ScheduleRule, Size, TargetTrackingRule
 from autoscaler.core.target import Mode, NodeState, Snapshot
 from autoscaler.errors import CloudError

@@ -15,12 +15,13 @@ from datetime import datetime, timedelta
 from autoscaler.clock import Clock, after_real, real_seconds
 from autoscaler.control import group_watch
 from autoscaler.control.memory import Memory
-from autoscaler.core import figures
+from autoscaler.core import figures, outcome
 from autoscaler.core.checks import Job
 from autoscaler.core.history import DAY
 from autoscaler.core.operation import Operation, State
+from autoscaler.core.outcome import Told
 from autoscaler.core.policy import Direction
-from autoscaler.core.target import NodeState, Snapshot, Target
+from autoscaler.core.target import Snapshot, Target
 from autoscaler.errors import AutoscalerError, CloudError, Unreadable
 from autoscaler.ports import Cloud, Monitor, Store
 
@@ -36,8 +37,6 @@ OVERDUE = timedelta(minutes=60)
 
 HOUR = timedelta(hours=1)
 """Around an operation in which its job is listed: more than the clocks may differ."""
-
-CHANGING_STATUSES = frozenset({"GROWING", "REDUCING"})
 
 
 @dataclass
@@ -161,20 +160,14 @@ class Reconciler:
             self._looking.disturbed(op)
             return
         snapshot = await self._describe(op)
-        if not _at_rest(snapshot):
-            self._looking.disturbed(op)
-            return
-        now = self._clock.now()
-        if job is not None and not job.succeeded:
+        told = outcome.followed(op, job, snapshot)
+        if told is Told.FAILED and job is not None:
             why = await self._fail_reason(op, job)
-            await self._end(op, State.FAILED, snapshot, now, f"job {job.id} {job.status}: {why}".rstrip(": "))
-        elif snapshot.running and moved(op, snapshot) >= op.change:
-            await self._end(op, State.SUCCEEDED, snapshot, now, _seen(op, now))
-        elif job is None or not snapshot.running:
-            self._looking.disturbed(op)
-        elif self._looking.settled(op, self._clock):
-            came = f"job {job.id} Completed, but {moved(op, snapshot)} of {op.change} nodes came"
-            await self._end(op, State.FAILED, snapshot, now, came)
+            detail = f"job {job.id} {job.status}: {why}".rstrip(": ")
+            await self._end(op, State.FAILED, snapshot, self._clock.now(), detail)
+            return
+        came = f"{'its job' if job is None else f'job {job.id}'} Completed, but {outcome.moved(op, snapshot)}"
+        await self._conclude(op, told, snapshot, f"{came} of {op.change} nodes came")
 
     async def _fail_reason(self, op: Operation, job: Job) -> str:
         """The answer on a single job does not say it (DDM API reference, "Querying a Task"), the list does."""
@@ -189,42 +182,28 @@ class Reconciler:
 
     async def _look(self, op: Operation) -> None:
         """No clear answer was given: a new job, the nodes, or long quiet tell what happened. Never by time."""
-        found = await self._new_job(op)
-        now = self._clock.now()
-        if found is not None:
-            self._looking.disturbed(op)
-            await self._step(op, State.SUBMITTED, now, f"found as job {found.id}", job_id=found.id)
-            return
-        snapshot = await self._describe(op)
-        if not _at_rest(snapshot) or not snapshot.running:
-            self._looking.disturbed(op)
-        elif moved(op, snapshot) >= op.change:
-            await self._end(op, State.SUCCEEDED, snapshot, now, _seen(op, now))
-        elif self._nothing_happened(op, snapshot, now):
-            detail = f"nothing had changed in {SETTLE_READINGS} readings over {SETTLE_TIME}"
-            await self._end(op, State.NEVER_HAPPENED, snapshot, now, detail)
-
-    def _nothing_happened(self, op: Operation, snapshot: Snapshot, now: datetime) -> bool:
-        """Only counted after the last moment at which the call may have arrived; never for an order that may wait."""
-        arrived_by = after_real(self._clock, op.send_before, CALL_SECONDS)
-        if snapshot.node_ids != op.node_ids or now <= arrived_by or op.prepaid:
-            self._looking.disturbed(op)
-            return False
-        return self._looking.settled(op, self._clock)
-
-    async def _new_job(self, op: Operation) -> Job | None:
-        """A job of this instance and direction that was not there when the intent was made; the oldest, if several."""
         jobs = await self._agreed_jobs(op)
         others = await self._store.operations(op.instance, since=op.committed_at - DAY)
-        known = op.known_jobs | {
-            other.job_id for other in others
-        }  # a job that is another operation's is not this one's
-        new = [
-            job
-            for job in jobs
-            if job.id not in known and job.instance_id == op.instance.instance_id and job.direction is op.direction
-        ]
-        return min(new, key=lambda job: (job.created_at is None, job.created_at, job.id), default=None)
+        found = outcome.new_job(op, jobs, {other.job_id for other in others})
+        if found is not None:
+            self._looking.disturbed(op)
+            await self._step(op, State.SUBMITTED, self._clock.now(), f"found as job {found.id}", job_id=found.id)
+            return
+        snapshot = await self._describe(op)
+        may_arrive = self._clock.now() <= after_real(self._clock, op.send_before, CALL_SECONDS)
+        told = outcome.looked(op, snapshot, may_arrive=may_arrive)
+        quiet = f"nothing had changed in {SETTLE_READINGS} readings over {SETTLE_TIME}"
+        await self._conclude(op, told, snapshot, quiet)
+
+    async def _conclude(self, op: Operation, told: Told, snapshot: Snapshot, quiet: str) -> None:
+        """End it where the nodes are there, or where it has been quiet for long enough."""
+        now = self._clock.now()
+        if told is Told.BUSY:
+            self._looking.disturbed(op)
+        elif told is Told.SEEN:
+            await self._end(op, State.SUCCEEDED, snapshot, now, _seen(op, now))
+        elif self._looking.settled(op, self._clock):
+            await self._end(op, outcome.QUIET_MEANS[op.state], snapshot, now, quiet)
 
     async def _agreed_jobs(self, op: Operation) -> tuple[Job, ...]:
         """Read from a day before the intent to a day ahead, until two readings agree: the list may change."""
@@ -246,8 +225,8 @@ class Reconciler:
 
     async def _end(self, op: Operation, state: State, snapshot: Snapshot, now: datetime, detail: str) -> None:
         """Remember the nodes first: after a crash in between the operation is still open and explains them."""
-        arrived = min(moved(op, snapshot), op.change)
-        surplus = moved(op, snapshot) - op.change
+        arrived = min(outcome.moved(op, snapshot), op.change)
+        surplus = outcome.moved(op, snapshot) - op.change
         await group_watch.remember(self._store, op.instance, snapshot, now)
         await self._step(op, state, now, detail, arrived=op.change if state is State.SUCCEEDED else max(0, arrived))
         self._memory.of(op.target).enter(now, snapshot.current)
@@ -276,16 +255,3 @@ def _seen(op: Operation, now: datetime) -> str:
     more = "more" if op.direction is Direction.OUT else "fewer"
     name = f"job {op.job_id}" if op.job_id else f"order {op.order_id}" if op.order_id else "its answer was lost"
     return f"{figures.nodes(op.change)} {more} after {figures.lasting(now - op.committed_at)}, {name}"
-
-
-def _at_rest(snapshot: Snapshot) -> bool:
-    """Whether nothing is under way as far as the instance and its nodes show."""
-    changing = any(node.state is NodeState.CHANGING for node in snapshot.nodes)
-    return not changing and snapshot.instance_status.upper() not in CHANGING_STATUSES
-
-
-def moved(op: Operation, snapshot: Snapshot) -> int:
-    """Ready nodes that were not there before; or, going in, nodes that are gone."""
-    if op.direction is Direction.OUT:
-        return len(snapshot.ready_ids - op.node_ids)
-    return len(op.node_ids - snapshot.node_ids)

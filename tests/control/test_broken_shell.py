@@ -76,7 +76,7 @@ BREAKS: dict[str, tuple[Break, Callable[..., Awaitable[None]], dict[str, Any]]] 
         {},
     ),
     "i3-any-job-will-do": (
-        Break(reconciler, "if job.id not in known", "if True"),
+        Break(reconciler, "{other.job_id for other in others}", "set()"),
         test_reconciler.test_a_job_that_is_another_operations_is_not_adopted,
         {},
     ),

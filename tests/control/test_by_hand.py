@@ -194,7 +194,7 @@ async def broken(house: House) -> None:
         job = (await house.hot()).job_id
         house.cloud.finish(job or "", "Failed")
         await house.look(every=timedelta(0))
-        house.minutes()
+        house.minutes(4)
 
 
 def impatient() -> House:

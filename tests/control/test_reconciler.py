@@ -7,7 +7,7 @@ import pytest
 
 from autoscaler.control.reconciler import SETTLE_READINGS
 from autoscaler.core.operation import State
-from autoscaler.core.policy import Direction
+from autoscaler.core.policy import Cooldown, Direction
 from autoscaler.core.target import InstanceKey, Node, Scope
 from autoscaler.errors import NotFound, StoreError, Unavailable, Unreadable
 from tests.control.house import House, orders, target
@@ -532,3 +532,22 @@ async def test_an_operation_that_an_earlier_process_left_open_is_told_once_to_th
     told = len(house.monitor.operations)
     await house.look(3)
     assert [(op.state, overdue) for op, overdue in house.monitor.operations[told:]] == [(State.SUBMITTED, False)]
+
+
+async def test_nothing_is_sent_while_an_earlier_call_may_still_arrive():
+    """Somebody else's node closes an unclear operation; its call may be on its way all the same."""
+    house = House(policies=(orders(cooldown=Cooldown(out=timedelta(0))),))
+    await house.unknown()
+    house.cloud.add()
+    await house.look(every=timedelta(0))
+    assert house.state() is State.SUCCEEDED
+
+    house.minutes()
+    house.metrics.stand_at(95)
+    held = await house.decision()
+    house.minutes(4)
+    house.metrics.stand_at(95)
+    moved = await house.decision()
+
+    assert (held.reason, "may still arrive" in held.details["in_progress"]) == ("in_progress", True)
+    assert moved.decision == "out"

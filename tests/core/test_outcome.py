@@ -1,0 +1,92 @@
+"""What one look at the cloud tells of an open operation, row by row."""
+
+from dataclasses import replace
+
+import pytest
+
+from autoscaler.core import outcome
+from autoscaler.core.checks import Job
+from autoscaler.core.operation import State
+from autoscaler.core.outcome import Told
+from autoscaler.core.policy import Direction
+from autoscaler.core.target import Node, Snapshot
+from tests.core.protocol import KEY, NOW, Ours, operation_of
+
+OUT = operation_of(Ours(State.UNKNOWN, frozenset(), frozenset({1, 2})))
+IN = replace(OUT, direction=Direction.IN)
+PREPAID = replace(OUT, prepaid=True)
+
+
+def group(*nodes: int, creating: int | None = None, status: str = "RUNNING") -> Snapshot:
+    made = [Node(f"node {number}", "creating" if number == creating else "normal") for number in nodes]
+    return Snapshot(NOW, status, tuple(made), len(made), "group")
+
+
+def job(status: str, name: str = "EnlargeNode", number: int = 7, instance: str = KEY.instance_id) -> Job:
+    return Job(f"job {number}", name, status, instance, NOW)
+
+
+FOLLOWED = {
+    "its job runs": (OUT, job("Running"), group(1, 2, 3), Told.BUSY),
+    "a word not known is a job that runs": (OUT, job("Pondering"), group(1, 2, 3), Told.BUSY),
+    "the status shows work": (OUT, job("Completed"), group(1, 2, 3, status="growing"), Told.BUSY),
+    "a node is being made": (OUT, job("Completed"), group(1, 2, 3, creating=3), Told.BUSY),
+    "its job failed": (OUT, job("Failed"), group(1, 2), Told.FAILED),
+    "its job failed, and the node came all the same": (OUT, job("Failed"), group(1, 2, 3), Told.FAILED),
+    "the node is there": (OUT, job("Completed"), group(1, 2, 3), Told.SEEN),
+    "the node is there, and the job is forgotten": (OUT, None, group(1, 2, 3), Told.SEEN),
+    "the job is forgotten, and no node is there": (OUT, None, group(1, 2), Told.BUSY),
+    "Completed, and no node came": (OUT, job("Completed"), group(1, 2), Told.QUIET),
+    "Completed, and the instance is frozen": (OUT, job("Completed"), group(1, 2, 3, status="FROZEN"), Told.BUSY),
+    "another node took the place of one": (OUT, job("Completed"), group(2, 3), Told.SEEN),
+    "the node is gone": (IN, job("Completed"), group(1), Told.SEEN),
+    "Completed, and all nodes are still there": (IN, job("Completed"), group(1, 2), Told.QUIET),
+}
+
+
+@pytest.mark.parametrize(("op", "of_it", "snapshot", "told"), FOLLOWED.values(), ids=FOLLOWED)
+def test_of_an_operation_with_a_job(op, of_it, snapshot, told):
+    assert outcome.followed(op, of_it, snapshot) is told
+
+
+LOOKED = {
+    "the status shows work": (OUT, group(1, 2, status="REDUCING"), False, Told.BUSY),
+    "the instance is frozen": (OUT, group(1, 2, 3, status="FROZEN"), False, Told.BUSY),
+    "the node is there": (OUT, group(1, 2, 3), False, Told.SEEN),
+    "the node is there before the call may be too late": (OUT, group(1, 2, 3), True, Told.SEEN),
+    "all is as it was": (OUT, group(1, 2), False, Told.QUIET),
+    "all is as it was, and the call may still arrive": (OUT, group(1, 2), True, Told.BUSY),
+    "all is as it was, and an order may wait to be paid": (PREPAID, group(1, 2), False, Told.BUSY),
+    "a node is gone": (OUT, group(1), False, Told.BUSY),
+    "the node that was to go is gone": (IN, group(1), False, Told.SEEN),
+    "a node came where one was to go": (IN, group(1, 2, 3), False, Told.BUSY),
+}
+
+
+@pytest.mark.parametrize(("op", "snapshot", "may_arrive", "told"), LOOKED.values(), ids=LOOKED)
+def test_of_an_operation_without_a_clear_answer(op, snapshot, may_arrive, told):
+    assert outcome.looked(op, snapshot, may_arrive=may_arrive) is told
+
+
+KNOWN = replace(OUT, known_jobs=frozenset({"job 7"}))
+NEW_JOBS = {
+    "a new one": (OUT, [job("Completed")], (), "job 7"),
+    "of a known one nothing is taken": (KNOWN, [job("Completed")], (), None),
+    "nor of another operation's": (OUT, [job("Completed")], ("job 7",), None),
+    "nor of another instance's": (OUT, [job("Completed", instance="other")], (), None),
+    "nor one of the other direction": (OUT, [job("Completed", "ReduceNode")], (), None),
+    "nor one of another kind": (OUT, [job("Completed", "RestartInstance")], (), None),
+    "the older of two": (
+        OUT,
+        [replace(job("Running", number=9), created_at=None), job("Running", number=8)],
+        (),
+        "job 8",
+    ),
+}
+
+
+@pytest.mark.parametrize(("op", "jobs", "taken", "found"), NEW_JOBS.values(), ids=NEW_JOBS)
+def test_a_job_that_may_be_the_operations(op, jobs, taken, found):
+    new = outcome.new_job(op, jobs, taken)
+
+    assert (new and new.id) == found
