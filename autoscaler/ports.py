@@ -421,6 +421,13 @@ class Console(Protocol):
         """Every target as JSON: name, mode, nodes, last decision, open operation, cooldowns, last error."""
         ...
 
+    def recent(self) -> Mapping[str, Sequence[tuple[float, Mapping[str, float | None]]]]:
+        """Of each target that has any: minutes (seconds since 1970), oldest first, and what its rules read in them.
+
+        The greatest value of the minute, None where it was missing; an hour or more, since the start of the process.
+        """
+        ...
+
     def target(self, name: str) -> dict[str, Any] | None:
         """One of them, with its policy as parsed; None where there is none of that name."""
         ...

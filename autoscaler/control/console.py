@@ -1,6 +1,6 @@
 """The console: what web pages and the API may ask of the running daemon, and what they may change."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -93,6 +93,9 @@ class DaemonConsole:
             self._target(policy, open_now.get(name)) | by_hand.shown(held[name])
             for name, policy in self.policies.items()
         )
+
+    def recent(self) -> Mapping[str, Sequence[tuple[float, Mapping[str, float | None]]]]:
+        return {name: tuple(share.recent.minutes) for name in self.policies if (share := self.memory.targets.get(name))}
 
     def target(self, name: str) -> dict[str, Any] | None:
         policy = self.policies.get(name)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from autoscaler.control.recent_load import RecentLoad
 from autoscaler.core.decision import Decision
 from autoscaler.core.observation import Wish
 from autoscaler.core.operation import Operation
@@ -21,6 +22,7 @@ class TargetMemory:
     decision: Decision | None = None
     cooldowns: dict[Direction, timedelta] = field(default_factory=dict)
     error: str | None = None
+    recent: RecentLoad = field(default_factory=RecentLoad)
     blind: bool = False  # it was told that the CPU of a data node is not known
 
     @property
@@ -60,6 +62,8 @@ class TargetMemory:
         """An evaluation ended in a decision."""
         self.remembered = self.remembered.decided(decision, window)
         self.decision, self.cooldowns, self.error = decision, cooldowns, None
+        values = {rule.rule: None if rule.value is None else float(rule.value) for rule in decision.rules}
+        self.recent.add(decision.at, values)
 
 
 @dataclass

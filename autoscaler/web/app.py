@@ -34,6 +34,6 @@ def create_app(console: Console, metrics: Exposition, token: SecretStr | None) -
     answers.install(app)
     app.include_router(probes.router(console, metrics))
     app.include_router(api.router(console, TokenRule(token)))
-    app.include_router(page.router(console))
+    app.include_router(page.router(console, steerable=bool(token and token.get_secret_value())))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app

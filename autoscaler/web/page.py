@@ -1,76 +1,82 @@
-"""The page at `/`: every target, then the last decisions and operations; works without JavaScript."""
+"""The pages: the fleet at `/`, a target, one of its decisions; readable, without being live, without JavaScript."""
 
 import asyncio
-from datetime import datetime
+from collections.abc import Callable
 from typing import Any
 
 import jinja2
 from fastapi import APIRouter
-from starlette.responses import HTMLResponse
+from starlette.requests import Request
+from starlette.responses import Response
 
 from autoscaler import __version__
 from autoscaler.errors import StoreError
 from autoscaler.ports import Console
-from autoscaler.web import view
+from autoscaler.web import fleet, squeezed, words
 
-HISTORY_OF = 20
-"""Of how many targets the history is read; with more of them only the last decision of each is listed."""
+OPERATIONS = 8
+"""Of all targets, on the fleet's page."""
 
-RECORDS_EACH = 60
-EVENTS = 20
-OPERATIONS = 10
+Json = dict[str, Any]
 
 
-def router(console: Console) -> APIRouter:
-    """The page's path."""
-    paths = APIRouter()
-    templates = jinja2.Environment(
-        loader=jinja2.PackageLoader("autoscaler.web"), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    templates.filters["clock"] = view.clock
+def router(console: Console, *, steerable: bool) -> APIRouter:
+    """The pages' paths; `steerable`: there is a token with which something can be changed."""
+    paths = APIRouter(include_in_schema=False)
+    templates = _templates()
+    head = _Head(console, steerable=steerable)
 
-    @paths.get("/", include_in_schema=False)
-    async def page() -> HTMLResponse:
-        shown = await _gather(console)
-        return HTMLResponse(await asyncio.to_thread(_rendered, templates, shown))
+    def page(template: str, make: Callable[[], Json], request: Request, status: int = 200) -> Response:
+        return squeezed.response(templates.get_template(template).render(make()), request, status)
+
+    @paths.get("/")
+    async def of_fleet(request: Request) -> Response:
+        shown = head() | _fleet(console)
+        return await asyncio.to_thread(page, "fleet.html", lambda: _fleet_words(console, shown), request)
 
     return paths
 
 
-async def _gather(console: Console) -> dict[str, Any]:
-    """Everything the page shows; a store that cannot be read is said on it."""
-    shown: dict[str, Any] = {
-        "version": __version__,
-        "now": console.now(),
-        "ready": console.ready(),
-        "healthy": console.healthy(),
-        "targets": (),
-        "records": (),
-        "operations": (),
-        "trouble": "",
-    }
+def _templates() -> jinja2.Environment:
+    made = jinja2.Environment(
+        loader=jinja2.PackageLoader("autoscaler.web"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    made.filters["clock"] = words.clock
+    return made
+
+
+class _Head:
+    """What stands on every page."""
+
+    def __init__(self, console: Console, *, steerable: bool) -> None:
+        self._console = console
+        self._steerable = steerable
+
+    def __call__(self) -> Json:
+        return {
+            "version": __version__,
+            "event": self._console.last_event(),  # before what is shown: what is missed in between is told
+            "now": self._console.now(),
+            "ready": self._console.ready(),
+            "healthy": self._console.healthy(),
+            "steerable": self._steerable,
+            "trouble": "",
+        }
+
+
+def _fleet(console: Console) -> Json:
+    """What only the loop's thread may read."""
     try:
-        shown["targets"] = console.targets()
-        shown["records"] = await asyncio.to_thread(_records, console, shown["targets"])
-        shown["operations"] = await asyncio.to_thread(console.operations, None, limit=OPERATIONS)
+        return {"targets": console.targets(), "recent": console.recent()}
     except StoreError as error:
-        shown["trouble"] = str(error)
-    return shown
+        return {"targets": (), "recent": {}, "trouble": str(error)}
 
 
-def _records(console: Console, targets: tuple[dict[str, Any], ...]) -> list[tuple[dict[str, Any], ...]]:
-    if len(targets) > HISTORY_OF:
-        return [(target["decision"],) for target in targets if target["decision"]]
-    return [console.decisions(target["name"], before=None, since=None, limit=RECORDS_EACH) for target in targets]
-
-
-def _rendered(templates: jinja2.Environment, shown: dict[str, Any]) -> str:
-    now: datetime = shown["now"]
-    events = [event for records in shown["records"] for event in view.events(records)]
-    events.sort(key=lambda event: event.at, reverse=True)
-    more = {
-        "cards": [view.card(target, now) for target in shown["targets"]],
-        "events": events[:EVENTS],
-        "operations": [view.operation_row(operation) for operation in shown["operations"]],
-    }
-    return templates.get_template("index.html").render(shown | more)
+def _fleet_words(console: Console, shown: Json) -> Json:
+    rows = fleet.rows(shown["targets"], shown["recent"], shown["now"])
+    more: Json = {"rows": rows, "counts": fleet.counts(rows), "totals": fleet.totals(rows), "operations": []}
+    try:
+        more["operations"] = [words.operation_row(one) for one in console.operations(None, limit=OPERATIONS)]
+    except StoreError as error:
+        more["trouble"] = str(error)
+    return shown | more

@@ -165,6 +165,7 @@ class FakeConsole:
     ended: list[Json] = field(default_factory=list)
     health: tuple[bool, str] = (True, "the scheduler is on time")
     readiness: tuple[bool, str] = (True, "ready")
+    lately: Json = field(default_factory=dict)
     broken: str = ""
     refusal: str = ""
     invalid: str = ""
@@ -190,6 +191,9 @@ class FakeConsole:
     def targets(self) -> tuple[Json, ...]:
         self._check()
         return tuple(self.shown)
+
+    def recent(self) -> Json:
+        return self.lately
 
     def target(self, name: str) -> Json | None:
         self._check()

@@ -1,0 +1,47 @@
+"""What a target is at, in one word."""
+
+import pytest
+
+from autoscaler.web import attention
+from autoscaler.web.attention import Standing
+from tests.web.conftest import held, operation, record, target
+
+
+def held_record(reason: str, *, wanted: int = 4, vetoes: tuple[str, ...] = ()):
+    return record() | {"reason": reason, "vetoes": list(vetoes), "stages": [{"stage": "combine", "desired": wanted}]}
+
+
+STANDINGS = {
+    "an error": ({"error": "no such group"}, Standing.ALARM),
+    "an error of one that is off": ({"error": "no such group", "mode": "off"}, Standing.ALARM),
+    "overdue": ({"overdue": True, "operation": operation()}, Standing.ALARM),
+    "unknown": ({"operation": operation("unknown")}, Standing.ALARM),
+    "the breaker": ({"decision": held_record("breaker_open", vetoes=("breaker_open",))}, Standing.ALARM),
+    "a paused one whose breaker is open": (
+        {"decision": held_record("paused", vetoes=("paused", "breaker_open")), "pauses": [held(all=False)]},
+        Standing.ALARM,
+    ),
+    "no data": ({"decision": held_record("no_data", wanted=3)}, Standing.BLIND),
+    "stale data": ({"decision": held_record("stale_data", wanted=3)}, Standing.BLIND),
+    "out without data": ({"decision": record(0, "out", "no_data")}, Standing.CHANGING),
+    "at max": ({"decision": held_record("at_max")}, Standing.HELD_BACK),
+    "at min": ({"decision": held_record("at_min", wanted=2)}, Standing.STEADY),
+    "sold out": ({"decision": held_record("sold_out")}, Standing.HELD_BACK),
+    "a cooldown": ({"decision": held_record("cooldown")}, Standing.STEADY),
+    "an operation": ({"operation": operation()}, Standing.CHANGING),
+    "about to": ({"decision": record(0, "in", "below_threshold")}, Standing.CHANGING),
+    "paused": ({"pauses": [held(all=False)]}, Standing.BY_HAND),
+    "overridden": ({"override": held(nodes=6)}, Standing.BY_HAND),
+    "new": ({"decision": None}, Standing.STARTING),
+    "off": ({"mode": "off", "decision": None}, Standing.OFF),
+    "at rest": ({}, Standing.STEADY),
+}
+
+
+@pytest.mark.parametrize(("state", "standing"), STANDINGS.values(), ids=STANDINGS)
+def test_a_target_is_at(state, standing):
+    assert attention.of(target(**state)) is standing
+
+
+def test_a_slug_can_stand_in_an_address():
+    assert [one.slug for one in (Standing.HELD_BACK, Standing.OFF)] == ["held-back", "off"]
