@@ -10,12 +10,13 @@ import asyncio
 import contextlib
 import signal
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import SecretStr
 
+from autoscaler import configuration, rereading
 from autoscaler import settings as settings_module
 from autoscaler.clock import Clock
 from autoscaler.control.broadcast import Broadcast
@@ -26,16 +27,18 @@ from autoscaler.control.feed import Feed
 from autoscaler.control.memory import Memory
 from autoscaler.control.poller import Poller, under
 from autoscaler.control.reconciler import Reconciler
+from autoscaler.control.reloading import Reloader
+from autoscaler.control.roster import Roster
 from autoscaler.control.scheduler import Scheduler
 from autoscaler.control.sources import Sources
-from autoscaler.core.policy import CLOUD_EYE, Policy
+from autoscaler.control.watching import Watch
+from autoscaler.core.policy import Policy
 from autoscaler.core.target import Mode
 from autoscaler.errors import AccessRefused, AutoscalerError, CloudError
 from autoscaler.huaweicloud import connection, transport
 from autoscaler.huaweicloud.cloud import HuaweiCloud
-from autoscaler.ports import Cloud, MetricSource, Monitor
+from autoscaler.ports import Cause, Cloud, Monitor
 from autoscaler.prometheus import connection as prometheus_connection
-from autoscaler.prometheus.source import PrometheusSource
 from autoscaler.storage import sqlite
 from autoscaler.telemetry.metrics import Metrics
 from autoscaler.telemetry.monitor import Telemetry
@@ -78,10 +81,17 @@ class Daemon:
         StoreError, ListenError, BadConfig: what was given cannot be used.
     """
 
-    def __init__(self, setup: Setup, clock: Clock, surroundings: Surroundings = Surroundings()) -> None:
+    def __init__(
+        self,
+        setup: Setup,
+        clock: Clock,
+        surroundings: Surroundings = Surroundings(),
+        *,
+        origin: configuration.Origin | None = None,
+    ) -> None:
+        """`origin`: where the setup was read from, to be read anew when it changes."""
         self._clock = clock
-        self._policies = setup.policies
-        self._ceiling = setup.ceiling
+        self._roster = Roster(setup.policies, ceiling=setup.ceiling, settings=setup.shown)
         self.why = "asked to"  # whoever sets `stop` may say better
         self._readiness = Readiness()
         self._readiness.lacks("sign-in", "not signed in yet")
@@ -90,13 +100,15 @@ class Daemon:
         metrics.config_loaded(successful=True)
         self._feed = Feed(clock)
         self._monitor: Monitor = Broadcast(Telemetry(metrics), self._feed)
+        self._beside: set[asyncio.Task[object]] = set()
         self._closing = contextlib.ExitStack()
         with contextlib.ExitStack() as opened:
             store = sqlite.open_store(setup.store)
             opened.callback(store.close)
             self._huawei = HuaweiCloud(setup.connection, time=clock, monitor=self._monitor, wire=surroundings.wire)
             self._cloud: Cloud = self._huawei.cloud
-            self._prometheus = prometheus_sources(setup, clock, self._monitor)
+            self._servers = rereading.Servers(setup.sources, clock=clock, monitor=self._monitor)
+            sources = Sources(rereading.sources_of(self._huawei.metrics, self._servers))
             memory = Memory()
             executor = Executor(cloud=self._cloud, store=store, clock=clock, monitor=self._monitor, memory=memory)
             self._reconciler = Reconciler(
@@ -107,20 +119,16 @@ class Daemon:
                 memory=memory,
                 in_flight=executor.in_flight,
             )
+            poller = Poller(cloud=self._cloud, metrics=sources, store=store, memory=memory)
             cycle = Cycle(
                 cloud=self._cloud,
                 store=store,
                 clock=clock,
                 monitor=self._monitor,
                 memory=memory,
-                poller=Poller(
-                    cloud=self._cloud,
-                    metrics=metric_sources(self._huawei, self._prometheus),
-                    store=store,
-                    memory=memory,
-                ),
+                poller=poller,
                 executor=executor,
-                ceiling=setup.ceiling,
+                roster=self._roster,
             )
             self._scheduler = Scheduler(
                 cycle=cycle,
@@ -130,10 +138,26 @@ class Daemon:
                 monitor=self._monitor,
                 publish=metrics.render,
             )
+            anew = None
+            if origin is not None:
+                anew = rereading.Rereading(
+                    origin, metrics=metrics, servers=self._servers, sources=sources, cloud=self._huawei.metrics
+                )
+            self._reloader = Reloader(
+                read=None if anew is None else anew.read,
+                roster=self._roster,
+                cycle=cycle,
+                scheduler=self._scheduler,
+                memory=memory,
+                windows=poller.windows,
+                store=store,
+                clock=clock,
+                monitor=self._monitor,
+            )
+            self._watch = None if anew is None else self._watch_of(anew)
             self.console = DaemonConsole(
-                policies={policy.name: policy for policy in setup.policies},
-                ceiling=setup.ceiling,
-                settings=setup.shown,
+                roster=self._roster,
+                reloader=self._reloader,
                 cloud=self._cloud,
                 store=store,
                 history=store.history,
@@ -150,40 +174,64 @@ class Daemon:
             )
             self._closing = opened.pop_all()
 
+    def _watch_of(self, anew: rereading.Rereading) -> Watch:
+        return Watch(
+            fingerprint=anew.fingerprint,
+            known=anew.seen,
+            reload=lambda: self._reloader.reload(Cause.FILES),
+            clock=self._clock,
+            monitor=self._monitor,
+        )
+
     async def run(self, stop: asyncio.Event, *, before_close: Callable[[], None] = lambda: None) -> None:
         """Work until `stop`; then drain, call `before_close` while history can still be read, and close.
 
         Raises:
             AccessRefused: the credentials were refused at the first sign-in.
         """
-        self._monitor.targets(self._policies)
+        self._monitor.targets(self._roster.all)
         drained = 0.0
         try:
             await self.web.start()
             self._monitor.event("info", "listening", url=self.web.url)
+            if self._watch is not None:
+                self._begin(self._watch.run(), name="watch files")
             if await self._sign_in(stop):
                 await self._reconcile_first()
-                self._scheduler.start(self._policies)
-                self._monitor.event("info", "ready", url=self.web.url, **_modes(self._policies, self._ceiling))
+                self._scheduler.start(self._roster.all)
+                self._monitor.event("info", "ready", url=self.web.url, **_modes(self._roster))
                 await stop.wait()
                 self._monitor.event("info", "stopping: what is under way is finished or written down", why=self.why)
                 self._readiness.lacks("stop", "stopping")
                 begun = self._clock.monotonic()
+                await self._end_all_beside()
                 await self._scheduler.stop(DRAIN_SECONDS)
                 drained = round(self._clock.monotonic() - begun, 1)
                 before_close()
         finally:
+            await self._end_all_beside()
             self._feed.close()
             await self.web.stop()
-            for source in self._prometheus.values():
-                await source.aclose()
+            await self._servers.aclose()
             await self._huawei.aclose()
             self._closing.close()
         self._monitor.event("info", "stopped", why=self.why, drain_seconds=drained)
 
-    def refuse_reload(self) -> None:
-        """SIGHUP: this version reads its policies at the start only."""
-        self._monitor.event("warning", "SIGHUP is ignored: restart the daemon to have it read its policies")
+    def reload_soon(self, cause: Cause = Cause.SIGNAL) -> None:
+        """SIGHUP: read the configuration anew; what comes of it is in the log."""
+        self._begin(self._reloader.reload(cause), name="reload")
+
+    def _begin(self, work: Coroutine[Any, Any, object], *, name: str) -> None:
+        """Beside all else, until we stop."""
+        task = asyncio.create_task(work, name=name)
+        self._beside.add(task)
+        task.add_done_callback(self._beside.discard)
+
+    async def _end_all_beside(self) -> None:
+        beside = tuple(self._beside)
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
 
     async def _sign_in(self, stop: asyncio.Event) -> bool:
         """Try until it works; False where we are to stop before that."""
@@ -213,24 +261,10 @@ class Daemon:
             self._monitor.event("error", "operations of an earlier run could not be followed yet", error=str(error))
 
 
-def prometheus_sources(setup: Setup, clock: Clock, monitor: Monitor) -> dict[str, PrometheusSource]:
-    """The Prometheus servers of the settings, by name; sockets are opened at the first query.
-
-    Raises:
-        BadConfig: a proxy or certificates of the settings cannot be used.
-    """
-    return {source.name: PrometheusSource(source, time=clock, monitor=monitor) for source in setup.sources}
-
-
-def metric_sources(huawei: HuaweiCloud, prometheus: Mapping[str, PrometheusSource]) -> MetricSource:
-    """All sources as one, by the names that policies use."""
-    return Sources({CLOUD_EYE: huawei.metrics, **prometheus})
-
-
-def _modes(policies: Sequence[Policy], ceiling: Mode) -> dict[str, int]:
+def _modes(roster: Roster) -> dict[str, int]:
     """How many targets there are, and of each mode that holds under the ceiling."""
-    counts = Counter(under(policy.mode, ceiling).value for policy in policies)
-    return {"targets": len(policies), **{mode.value: counts[mode.value] for mode in Mode if counts[mode.value]}}
+    counts = Counter(under(policy.mode, roster.ceiling).value for policy in roster.all)
+    return {"targets": len(roster.all), **{mode.value: counts[mode.value] for mode in Mode if counts[mode.value]}}
 
 
 def connection_of(cloud: settings_module.CloudSettings) -> connection.Connection:
@@ -252,18 +286,6 @@ def connection_of(cloud: settings_module.CloudSettings) -> connection.Connection
     )
 
 
-def _source_of(source: settings_module.SourceSettings) -> prometheus_connection.Connection:
-    return prometheus_connection.Connection(
-        name=source.name,
-        url=source.url,
-        token=_open(source.token),
-        username=_open(source.username),
-        password=_open(source.password),
-        proxy=_open(source.proxy),
-        ca_file=None if source.ca_file is None else str(source.ca_file),
-    )
-
-
 def _credentials(cloud: settings_module.CloudSettings) -> connection.Credentials:
     if cloud.credentials is settings_module.CredentialKind.PASSWORD:
         return connection.Password(_told(cloud.username), _told(cloud.password), _told(cloud.domain))
@@ -280,12 +302,13 @@ def _open(secret: SecretStr | None) -> str | None:
     return None if secret is None else secret.get_secret_value()
 
 
-def setup_of(settings: settings_module.Settings, policies: Sequence[Policy]) -> Setup:
+def setup_of(found: configuration.Configuration) -> Setup:
     """What the settings and policy files say, as the daemon is told."""
+    settings = found.settings
     return Setup(
         connection=connection_of(settings.cloud),
-        sources=tuple(_source_of(source) for source in settings.sources),
-        policies=tuple(policies),
+        sources=tuple(rereading.source_of(source) for source in settings.sources),
+        policies=found.policies,
         store=settings.store,
         host=settings.listen_host,
         port=settings.listen_port,
@@ -295,16 +318,8 @@ def setup_of(settings: settings_module.Settings, policies: Sequence[Policy]) -> 
     )
 
 
-def secrets_of(settings: settings_module.Settings) -> tuple[str, ...]:
-    """Every secret that the settings hold, so that the log can mask them wherever they might turn up."""
-    cloud = settings.cloud
-    held = (cloud.password, cloud.secret_key, cloud.security_token, cloud.proxy, settings.token)
-    of_sources = [secret for each in settings.sources for secret in (each.token, each.password, each.proxy)]
-    return tuple(secret.get_secret_value() for secret in (*held, *of_sources) if secret is not None)
-
-
 async def until_signal(daemon: Daemon) -> None:
-    """Run until SIGTERM or SIGINT; SIGHUP is answered with a warning, since policies are read at the start only."""
+    """Run until SIGTERM or SIGINT; at SIGHUP the configuration is read anew."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
 
     def stopped_by(number: signal.Signals) -> None:
@@ -313,5 +328,5 @@ async def until_signal(daemon: Daemon) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped_by, number)
-    loop.add_signal_handler(signal.SIGHUP, daemon.refuse_reload)
+    loop.add_signal_handler(signal.SIGHUP, daemon.reload_soon)
     await daemon.run(stop)

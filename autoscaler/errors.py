@@ -3,6 +3,7 @@
 AutoscalerError
 ├── BadConfig            the user mends a file or a variable; all problems at once      exit 2
 ├── StoreError           the state directory or database cannot be used                 exit 1
+├── PolicyReplaced       it was changed while a decision was made by the old one        decide anew
 ├── ListenError          the HTTP address cannot be bound                               exit 1
 └── CloudError           a call to the cloud did not bring what was asked
     ├── Unsent           surely never reached the cloud: refused, DNS, TLS, deadline    decide anew
@@ -54,6 +55,10 @@ class BadConfig(AutoscalerError):
 
 class StoreError(AutoscalerError):
     """The store cannot be opened, read or written; the text names the file and the remedy."""
+
+
+class PolicyReplaced(AutoscalerError):
+    """A policy was changed, or its target removed, while a decision was made by it; nothing was begun."""
 
 
 class ListenError(AutoscalerError):

@@ -5,7 +5,7 @@ Adapters live in `huaweicloud/`, `storage/`, `telemetry/` and `web/`; fakes that
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -20,7 +20,7 @@ from autoscaler.core.history import Standing
 from autoscaler.core.operation import Operation
 from autoscaler.core.policy import CLOUD_EYE, Direction, Fleet, Metric, Policy, Statistic
 from autoscaler.core.target import InstanceKey, Scope, Snapshot, Target
-from autoscaler.errors import CloudError
+from autoscaler.errors import CloudError, Problem
 
 
 @dataclass(frozen=True)
@@ -308,6 +308,66 @@ class History(Protocol):
         ...
 
 
+class Cause(StrEnum):
+    """Why the configuration is read anew."""
+
+    FILES = "files"  # they changed
+    SIGNAL = "signal"  # SIGHUP
+    REQUEST = "request"  # POST /-/reload
+
+
+@dataclass(frozen=True)
+class Change:
+    """One key that reads otherwise than before; None: it is not there."""
+
+    key: str
+    was: Any
+    now: Any
+
+    def as_json(self) -> dict[str, Any]:
+        """As the API and events show it."""
+        return {"key": self.key, "was": self.was, "now": self.now}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reload:
+    """The configuration was read anew: what is other than before, or (with `problems`) why all stays as it was."""
+
+    cause: Cause
+    by: str = ""  # who asked for it
+    problems: tuple[Problem, ...] = ()
+    added: tuple[str, ...] = ()  # targets
+    removed: tuple[str, ...] = ()
+    changed: Mapping[str, tuple[Change, ...]] = field(default_factory=dict)  # of targets that stay, by name
+    fleet: tuple[Change, ...] = ()
+    settings: tuple[Change, ...] = ()  # of the process's own, that hold from now on
+    needs_restart: tuple[str, ...] = ()  # keys that read otherwise than at the start, and hold only after the next one
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def obeyed(self) -> bool:
+        """Whether what was read holds now."""
+        return not self.problems
+
+    def as_json(self) -> dict[str, Any]:
+        """As the API and events show it."""
+        outcome = {"obeyed": self.obeyed, "cause": self.cause.value, "by": self.by}
+        if not self.obeyed:
+            return outcome | {"problems": [vars(problem) | {"text": str(problem)} for problem in self.problems]}
+        return outcome | {
+            "added": list(self.added),
+            "removed": list(self.removed),
+            "changed": [
+                {"target": name, "changes": [one.as_json() for one in changes]}
+                for name, changes in self.changed.items()
+            ],
+            "fleet": [one.as_json() for one in self.fleet],
+            "settings": [one.as_json() for one in self.settings],
+            "needs_restart": list(self.needs_restart),
+            "warnings": list(self.warnings),
+        }
+
+
 class Monitor(Protocol):
     """Whom the daemon tells what happens, for metrics and the log. Never raises, never waits."""
 
@@ -353,6 +413,10 @@ class Monitor(Protocol):
 
     def targets(self, policies: Sequence[Policy]) -> None:
         """These are the targets from now on; series of others go."""
+        ...
+
+    def reloaded(self, reload: Reload) -> None:
+        """The configuration was read anew, or was refused."""
         ...
 
     def event(self, level: str, message: str, **fields: object) -> None:
@@ -506,6 +570,14 @@ class Console(Protocol):
         Raises:
             ChangeInvalidError: so many are outside the policy's bounds, or it would not last, or too long.
             ChangeRefusedError: the target is off.
+        """
+        ...
+
+    async def reload(self, *, who: str) -> Reload:
+        """Read the configuration anew: it holds as a whole, or (with problems) nothing of it does.
+
+        Raises:
+            ChangeRefusedError: this daemon was given no files to read.
         """
         ...
 

@@ -18,7 +18,7 @@ from autoscaler.core.operation import Operation, State
 from autoscaler.core.policy import Direction, Fleet, Policy
 from autoscaler.core.target import InstanceKey, Node, Scope, Snapshot, Target
 from autoscaler.errors import Ambiguous, CloudError, NotFound, StoreError
-from autoscaler.ports import Accepted, BeforeSend, MetricQuery, OperationOpenError, Points, SeenNode
+from autoscaler.ports import Accepted, BeforeSend, MetricQuery, OperationOpenError, Points, Reload, SeenNode
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Store and History: tests/storage/test_store_contract.py
@@ -535,6 +535,7 @@ class RecordingMonitor:
     failures: list[tuple[str, Exception]] = field(default_factory=list)
     operations: list[tuple[Operation, bool]] = field(default_factory=list)
     events: list[tuple[str, str, dict[str, object]]] = field(default_factory=list)
+    reloads: list[Reload] = field(default_factory=list)
     fleets: list[tuple[Fleet, Use]] = field(default_factory=list)
     standing: dict[str, Mapping[Direction, Standing]] = field(default_factory=dict)
 
@@ -572,6 +573,9 @@ class RecordingMonitor:
 
     def targets(self, policies: Sequence[Policy]) -> None:
         pass
+
+    def reloaded(self, reload: Reload) -> None:
+        self.reloads.append(reload)
 
     def event(self, level: str, message: str, **fields: object) -> None:
         self.events.append((level, message, fields))

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from autoscaler import daemon
+from autoscaler import daemon, rereading
 from autoscaler.clock import VARIABLE, Clock
 from autoscaler.control import preflight
+from autoscaler.control.sources import Sources
 from autoscaler.core.checks import MAX_SKEW, DataNode
 from autoscaler.core.history import DAY
 from autoscaler.core.policy import CLOUD_EYE, Direction, Metric, Policy
@@ -61,10 +62,9 @@ async def look(setup: daemon.Setup, clock: Clock) -> list[Finding]:
     async with contextlib.AsyncExitStack() as opened:
         huawei = HuaweiCloud(setup.connection, time=clock, monitor=monitor)
         opened.push_async_callback(huawei.aclose)
-        prometheus = daemon.prometheus_sources(setup, clock, monitor)
-        for source in prometheus.values():
-            opened.push_async_callback(source.aclose)
-        sources = daemon.metric_sources(huawei, prometheus)
+        servers = rereading.Servers(setup.sources, clock=clock, monitor=monitor)
+        opened.push_async_callback(servers.aclose)
+        sources = Sources(rereading.sources_of(huawei.metrics, servers))
         await huawei.cloud.sign_in()
         looked_at = (policy for policy in setup.policies if policy.mode is not Mode.OFF)
         return [await _look_at(huawei.cloud, sources, policy, clock) for policy in looked_at]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from autoscaler import clock, daemon, errors
+from autoscaler import clock, configuration, daemon, errors
 from autoscaler.cli import check
 from autoscaler.telemetry import logs
 
@@ -22,16 +22,17 @@ def run(
 ) -> None:
     """Run the daemon: watch the targets of the policy files and keep them the right size.
 
-    SIGTERM and SIGINT stop it after what is under way is finished or written down.
+    SIGHUP has it read its files anew, as it does by itself where they change. SIGTERM and SIGINT stop it after what is
+    under way is finished or written down.
     """
     its_clock = clock.from_environment(os.environ, clock.SystemClock())
-    configuration = check.validate(config, os.environ, its_clock.now())
-    settings = configuration.settings
-    logs.configure(level=settings.log_level.value, style=settings.log_format.value, secrets=daemon.secrets_of(settings))
-    for warning in configuration.warnings:
+    found, origin = configuration.Files(config, os.environ, its_clock.now).first()
+    settings = found.settings
+    logs.configure(level=settings.log_level.value, style=settings.log_format.value, secrets=settings.secrets())
+    for warning in found.warnings:
         logs.write("warning", warning, {})
     try:
-        asyncio.run(_serve(daemon.setup_of(settings, configuration.policies), its_clock))
+        asyncio.run(_serve(daemon.setup_of(found), its_clock, origin))
     except Exception as error:
         if settings.log_format.value != "json":
             raise
@@ -50,5 +51,5 @@ def _log_the_end(error: Exception) -> None:
         logs.write("error", f"this should not have happened ({type(error).__name__}: {error})", {}, error=error)
 
 
-async def _serve(setup: daemon.Setup, its_clock: clock.SystemClock) -> None:
-    await daemon.until_signal(daemon.Daemon(setup, its_clock))
+async def _serve(setup: daemon.Setup, its_clock: clock.SystemClock, origin: configuration.Origin) -> None:
+    await daemon.until_signal(daemon.Daemon(setup, its_clock, origin=origin))

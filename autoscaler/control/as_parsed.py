@@ -10,6 +10,7 @@ from autoscaler.core.decision import rfc3339
 from autoscaler.core.policy import (
     KINDS,
     Blackout,
+    Fleet,
     Metric,
     MetricRule,
     Policy,
@@ -33,6 +34,24 @@ def settings(policy: Policy) -> list[Json]:
     return [
         {"key": key, "value": value, "from": policy.written.get(key, DEFAULT)} for key, value in _values(policy).items()
     ]
+
+
+def values(policy: Policy) -> Json:
+    """Every key and its value, each rule by its name: to be compared with those of another policy."""
+    keys = _values(policy)
+    rules = keys.pop("rules")
+    return keys | {"rules": [rule["name"] for rule in rules]} | {f"rules.{rule['name']}": rule for rule in rules}
+
+
+def fleet(whole: Fleet | None) -> Json:
+    """Every key of the fleet; none without one."""
+    if whole is None:
+        return {}
+    keys = {"limits.nodes": whole.limits.nodes, "limits.added_per_hour": whole.limits.added_per_hour}
+    if whole.budget is None:
+        return keys
+    warn_at = None if whole.budget.warn_at is None else quantities.write_ratio(whole.budget.warn_at)
+    return keys | {"budget.node_hours_per_day": whole.budget.node_hours_per_day, "budget.warn_at": warn_at}
 
 
 def _values(policy: Policy) -> Json:

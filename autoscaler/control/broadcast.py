@@ -13,7 +13,7 @@ from autoscaler.core.operation import Operation
 from autoscaler.core.operation_json import operation_json
 from autoscaler.core.policy import Direction, Fleet, Policy
 from autoscaler.core.target import Snapshot
-from autoscaler.ports import EventKind, Monitor
+from autoscaler.ports import EventKind, Monitor, Reload
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,10 @@ class Broadcast:
     def targets(self, policies: Sequence[Policy]) -> None:
         self.told.targets(policies)
         self.feed.make_room(len(policies))
+
+    def reloaded(self, reload: Reload) -> None:
+        self.told.reloaded(reload)
+        self.feed.publish(EventKind.RELOAD, None, reload.as_json)
 
     def event(self, level: str, message: str, **fields: object) -> None:
         self.told.event(level, message, **fields)

@@ -12,6 +12,8 @@ from autoscaler.control.group_watch import remember
 from autoscaler.control.memory import Memory
 from autoscaler.control.poller import under
 from autoscaler.control.reconciler import Reconciler, target_of
+from autoscaler.control.reloading import Reloader
+from autoscaler.control.roster import Roster
 from autoscaler.control.scheduler import Pulse
 from autoscaler.core.by_hand import of_targets
 from autoscaler.core.ddm_metrics import FACTS
@@ -22,7 +24,17 @@ from autoscaler.core.outcome import CHANGING_STATUSES, moved
 from autoscaler.core.policy import KINDS, Direction, MetricRule, Policy, Rule, ScheduleRule, Size, TargetTrackingRule
 from autoscaler.core.target import Mode, NodeState, Snapshot
 from autoscaler.errors import CloudError
-from autoscaler.ports import ChangeRefusedError, Cloud, Following, History, Monitor, QuestionInvalidError, Store
+from autoscaler.ports import (
+    Cause,
+    ChangeRefusedError,
+    Cloud,
+    Following,
+    History,
+    Monitor,
+    QuestionInvalidError,
+    Reload,
+    Store,
+)
 
 SHOWN_BY_DEFAULT = timedelta(hours=1)
 
@@ -49,9 +61,8 @@ class Readiness:
 class DaemonConsole:
     """Implements `ports.Console` over the daemon's own parts."""
 
-    policies: Mapping[str, Policy]
-    ceiling: Mode
-    settings: dict[str, Any]  # secrets masked
+    roster: Roster
+    reloader: Reloader
     cloud: Cloud
     store: Store
     history: History
@@ -62,6 +73,16 @@ class DaemonConsole:
     clock: Clock
     monitor: Monitor
     feed: Feed
+
+    @property
+    def policies(self) -> Mapping[str, Policy]:
+        """Those that hold now."""
+        return self.roster.policies
+
+    @property
+    def ceiling(self) -> Mode:
+        """The most that any target may do now."""
+        return self.roster.ceiling
 
     def healthy(self) -> tuple[bool, str]:
         return self.pulse.healthy(self.clock.monotonic())
@@ -80,7 +101,7 @@ class DaemonConsole:
         return self.feed.follow(after)
 
     def config(self) -> dict[str, Any]:
-        return self.settings
+        return dict(self.roster.settings)
 
     def names(self) -> tuple[str, ...]:
         return tuple(self.policies)
@@ -149,7 +170,9 @@ class DaemonConsole:
         return self.history.decisions(target, before=before, since=since, limit=limit, oldest_first=oldest_first)
 
     def samples(self, target: str, *, since: datetime | None, until: datetime | None, points: int) -> dict[str, Any]:
-        now, policy = self.clock.now(), self.policies[target]
+        now, policy = self.clock.now(), self.policies.get(target)
+        if policy is None:  # removed since it was asked for
+            raise QuestionInvalidError(f"there is no target {target} any more")
         # A span without an end includes the record of this very moment.
         end = until or now + timedelta(microseconds=1)
         span = chart.Span(since=since or (until or now) - SHOWN_BY_DEFAULT, until=end, points=points, now=now)
@@ -194,6 +217,9 @@ class DaemonConsole:
             monitor=self.monitor,
             feed=self.feed,
         )
+
+    async def reload(self, *, who: str) -> Reload:
+        return await self.reloader.reload(Cause.REQUEST, by=who)
 
     async def resolve(self, target: str, *, outcome: str, reason: str, who: str) -> dict[str, Any]:
         operation = await self._open_operation(target)

@@ -16,6 +16,7 @@ from autoscaler.control.executor import Executor
 from autoscaler.control.fleet_watch import FleetWatch
 from autoscaler.control.memory import Memory
 from autoscaler.control.poller import Poll, Poller, Seen
+from autoscaler.control.roster import Roster
 from autoscaler.core import engine, history, remembered
 from autoscaler.core.by_hand import ByHand
 from autoscaler.core.checks import Checks
@@ -24,7 +25,8 @@ from autoscaler.core.fleet import Use
 from autoscaler.core.observation import Observation
 from autoscaler.core.operation import Operation, State
 from autoscaler.core.policy import Direction, Policy
-from autoscaler.core.target import InstanceKey, Mode
+from autoscaler.core.target import InstanceKey
+from autoscaler.errors import PolicyReplaced
 from autoscaler.ports import Cloud, Monitor, OperationOpenError, Store
 
 CALL_SHOWS = timedelta(minutes=3)
@@ -65,7 +67,7 @@ class Cycle:
         memory: Memory,
         poller: Poller,
         executor: Executor,
-        ceiling: Mode = Mode.ENFORCE,
+        roster: Roster,
     ) -> None:
         self._cloud = cloud
         self._store = store
@@ -74,14 +76,19 @@ class Cycle:
         self._memory = memory
         self._poller = poller
         self._executor = executor
-        self._ceiling = ceiling
+        self._roster = roster
         self._fleet = FleetWatch(cloud=cloud, store=store, monitor=monitor)
-        self._last_word = asyncio.Lock()  # over all targets: from counting what the fleet has to the intent
+        # Over all targets: from counting what the fleet has to the intent; policies are replaced under it, too.
+        self.last_word = asyncio.Lock()
         self._turns: defaultdict[InstanceKey, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.acting: set[asyncio.Task[None]] = set()
 
     def targets(self, policies: Sequence[Policy]) -> None:
-        """These are all targets from now on, whichever of them a round is over."""
+        """These are all targets from now on, whichever of them a round is over.
+
+        A round under way ends by the policies that it began with, but for what would move: that is dropped.
+        """
+        self._roster.replace(policies)
         self._fleet.targets(policies)
 
     async def run_once(self, policies: Sequence[Policy]) -> int:
@@ -92,13 +99,15 @@ class Cycle:
             for name, hand in by_hand.items():
                 self._monitor.by_hand(name, hand)
             poll = await self._poller.poll(policies, now)
-            self._fleet.saw(poll)
+            self._fleet.saw(poll, policies)
             use = await self._fleet.look(now)
         except Exception as error:  # noqa: BLE001  # the round's end: nothing is known of any target, each is counted
             return self._all_failed([policy.name for policy in policies], error)
         self._tell_errors(policies, poll, now)
         ended = await asyncio.gather(*(self._one(seen, by_hand[seen.policy.name], use, now) for seen in poll.seen))
         failed = await self._record([one for one in ended if isinstance(one, Evaluated)])
+        if any(policy.name not in self._roster.policies for policy in policies):
+            self._memory.keep(self._roster.policies)  # removed while they were decided on
         return len(poll.errors) + ended.count(_End.FAILED) + failed
 
     def _tell_errors(self, policies: Sequence[Policy], poll: Poll, now: datetime) -> None:
@@ -115,7 +124,7 @@ class Cycle:
         """One target from its decision to the commit of its intent. Errors end here, counted."""
         try:
             self._monitor.observed(seen.policy, seen.snapshot, now)
-            observation = await self._poller.observe(seen, now, self._ceiling, hand)
+            observation = await self._poller.observe(seen, now, self._roster.ceiling, hand)
             observation = replace(observation, fleet=self._as_seen_by(seen.policy, use, now))
             first = Evaluated(seen, observation, engine.decide(seen.policy, observation))
             if not _would_move(first.decision):
@@ -134,8 +143,10 @@ class Cycle:
         policy, direction = first.seen.policy, _direction(first.decision)
         checks = await preflight.read(self._cloud, policy, direction, first.observation.now)
         self._tell_blind(policy.name, direction, checks)
-        async with self._last_word:  # nothing in here waits for a network, so whoever holds it is soon done
+        async with self.last_word:  # nothing in here waits for a network, so whoever holds it is soon done
             second = await self._decide_again(first, checks)
+            if not self._roster.holds(policy, second.observation.mode):
+                raise PolicyReplaced("its policy was changed while this was being decided; the next cycle decides anew")
             if not _would_move(second.decision) or _direction(second.decision) is direction:
                 second = _waiting_for_calls(second)
                 return await self._commit(second) if second.moves else second
@@ -220,7 +231,7 @@ class Cycle:
             for direction in Direction
         }
         share.decided(one.decision, policy.scale_in_stabilization, cooldowns)
-        if one.decision.vetoes == (Reason.OBSERVE_ONLY,):
+        if one.decision.vetoes == (Reason.OBSERVE_ONLY,) and self._roster.holds(policy, observation.mode):
             share.shadow(remembered.shadow_of(one.decision, one.seen.instance, one.seen.snapshot.group_id))
         self._monitor.decided(policy, one.decision, cooldowns)
         standing = history.breakers(observation.of_group, policy.breaker.failures, reset=observation.breaker_reset)

@@ -33,32 +33,43 @@ class FleetWatch:
         """These are the targets from now on; one that is off is not read, and does not count."""
         self._policies = {policy.name: policy for policy in policies if policy.mode is not Mode.OFF}
         self._absent = set()
-        self._groups = {
-            name: group
-            for name, group in self._groups.items()
-            if name in self._policies and group.instance.instance_id == self._policies[name].target.instance_id
-        }
+        self._groups = {name: group for name, group in self._groups.items() if self._is_group_of(name, group)}
+
+    def _is_group_of(self, name: str, group: Group) -> bool:
+        target = self._policies[name].target if name in self._policies else None
+        return (
+            target is not None
+            and target.instance_id == group.instance.instance_id
+            and target.group_id in (None, group.snapshot.group_id)
+        )
 
     @property
     def _fleet(self) -> Fleet | None:
         return next((policy.fleet for policy in self._policies.values()), None)
 
-    def saw(self, poll: Poll) -> None:
-        """These groups were read, or are gone; of one that could not be read the last reading stands."""
+    def saw(self, poll: Poll, asked: Sequence[Policy]) -> None:
+        """These groups were read, or are gone; of one that could not be read the last reading stands.
+
+        The targets may have changed since they were asked about: what was read of another group tells nothing.
+        """
         for one in poll.seen:
             self._take(one.policy.name, Group(one.instance, one.snapshot))
-        for name, error in poll.errors.items():
-            if isinstance(error, NotFound):
-                self._gone(name)
+        for policy in asked:
+            if isinstance(poll.errors.get(policy.name), NotFound):
+                self._gone(policy)
 
     def _take(self, name: str, group: Group) -> None:
+        if not self._is_group_of(name, group):
+            return
         known = self._groups.get(name)
         if known is None or known.snapshot.taken_at <= group.snapshot.taken_at:
             self._groups[name] = group
 
-    def _gone(self, name: str) -> None:
-        self._groups.pop(name, None)
-        self._absent.add(name)
+    def _gone(self, asked: Policy) -> None:
+        name = asked.name
+        if name in self._policies and self._policies[name].target == asked.target:
+            self._groups.pop(name, None)
+            self._absent.add(name)
 
     async def look(self, now: datetime) -> Use | None:
         """What the fleet has and has used, for a whole cycle; groups that were never read are read first."""
@@ -76,15 +87,15 @@ class FleetWatch:
 
     async def _read_the_rest(self) -> None:
         """Before its own first cycle a target has nodes as well; after a restart all would seem to have none."""
-        unread = [policy.target for name, policy in self._policies.items() if name in self._unread]
+        unread = {name: self._policies[name] for name in self._unread}
         scope = self._cloud.scope
         if not unread or scope is None:
             return
-        for name, answer in (await self._cloud.describe(unread)).items():
+        for name, answer in (await self._cloud.describe([one.target for one in unread.values()])).items():
             if isinstance(answer, NotFound):
-                self._gone(name)
+                self._gone(unread[name])
             elif not isinstance(answer, CloudError):
-                key = InstanceKey(scope.region, scope.project_id, self._policies[name].target.instance_id)
+                key = InstanceKey(scope.region, scope.project_id, unread[name].target.instance_id)
                 self._take(name, Group(key, answer))
 
     @property

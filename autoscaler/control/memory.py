@@ -8,9 +8,9 @@ from autoscaler.control.recent_load import RecentLoad
 from autoscaler.core.decision import Decision
 from autoscaler.core.observation import Wish
 from autoscaler.core.operation import Operation
-from autoscaler.core.policy import Direction
+from autoscaler.core.policy import Direction, Policy
 from autoscaler.core.remembered import Remembered
-from autoscaler.core.target import Snapshot
+from autoscaler.core.target import Mode, Snapshot
 
 
 @dataclass
@@ -54,6 +54,22 @@ class TargetMemory:
         """The group has this size after an operation or somebody else's change."""
         self.remembered = self.remembered.entered(now, size)
 
+    def adopt(self, was: Policy, now_is: Policy, *, at: datetime, same_mode: bool) -> None:
+        """The target goes on under another policy."""
+        if self.snapshot is not None:
+            self.remembered = self.remembered.adopted(was, now_is, at=at, size=self.snapshot.current)
+        if not same_mode:
+            self.remembered = self.remembered.without_shadows()
+
+    def is_of(self, was: Policy, now_is: Policy) -> bool:
+        """Whether it is still the group that this is known of; one that was off begins anew."""
+        if was.mode is Mode.OFF or was.target.instance_id != now_is.target.instance_id:
+            return False
+        read = None if self.snapshot is None else self.snapshot.group_id
+        return was.target.group_id == now_is.target.group_id or (
+            read is not None and (was.target.group_id or read) == (now_is.target.group_id or read)
+        )
+
     def shadow(self, operation: Operation) -> None:
         """Enforce would have begun this now."""
         self.remembered = self.remembered.shadowed(operation)
@@ -75,6 +91,10 @@ class Memory:
     def of(self, name: str) -> TargetMemory:
         """One target's share, empty at first."""
         return self.targets.setdefault(name, TargetMemory())
+
+    def forget(self, name: str) -> None:
+        """Begin anew with one target."""
+        self.targets.pop(name, None)
 
     def keep(self, names: Iterable[str]) -> None:
         """Forget targets that are no longer there."""

@@ -92,6 +92,9 @@ class Scheduler:
         self._apscheduler = AsyncIOScheduler(
             timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
         )
+        self._groups: dict[timedelta, tuple[Policy, ...]] = {}
+        self._looked_at_first: set[str] = set()
+        self._beating = False
         self._under_way: set[asyncio.Task[None]] = set()
         self._watch: asyncio.Task[None] | None = None
         self.pulse = Pulse()
@@ -102,18 +105,45 @@ class Scheduler:
         self._add("heartbeat", HEARTBEAT_SECONDS, self._heartbeat)
         self._add("reconcile", max(0.2, real_seconds(self._clock, RECONCILE_EVERY)), self._reconciler.run_once)
         self._add("prune", 3600.0, self._prune)
-        for interval, group in by_interval(policies).items():
-            every = max(SHORTEST_BEAT, real_seconds(self._clock, interval))
-            self._add(f"cycle {interval}", every, self._cycle_of(interval, group))
+        self._groups = by_interval(policies)
+        for interval in self._groups:
+            self._add_cycle(interval)
         self.pulse.last_heartbeat = self._clock.monotonic()
         self._apscheduler.start()
+        self._beating = True
         self._watch = asyncio.create_task(self._watch_clock(), name="clock watch")
+
+    def replan(self, policies: Sequence[Policy]) -> None:
+        """These are the targets from now on: beats of other intervals end, new ones begin now, all others go on.
+
+        Targets that were not there (or off) are evaluated at once, then on the beat of their interval.
+        """
+        self._cycle.targets(policies)
+        if not self._beating:
+            return  # before the start, which is given them; or after the end
+        before, self._groups = self._groups, by_interval(policies)
+        for interval in before.keys() - self._groups.keys():
+            self._apscheduler.remove_job(_name(interval))
+            del self.pulse.beats[_name(interval)]
+        for interval in self._groups.keys() - before.keys():
+            self._add_cycle(interval)
+        known = {policy.name for group in before.values() for policy in group}
+        for interval in self._groups.keys() & before.keys():
+            self._look_first(interval, [one for one in self._groups[interval] if one.name not in known])
+
+    def _look_first(self, interval: timedelta, added: Sequence[Policy]) -> None:
+        """Evaluate them now, in a round of their own; the beat leaves them out until that has ended."""
+        if added:
+            self._looked_at_first |= {one.name for one in added}
+            beat = Beat(f"first look of {interval}", 0.0, self._clock.monotonic())
+            self._begin(beat, lambda: self._first_look(interval, added))
 
     async def stop(self, seconds: float) -> None:
         """Begin nothing more; wait that many real seconds for what is under way, then cut it off and let it write down.
 
         A call that changes something is waited for first: cut off, its outcome would be unknown.
         """
+        self._beating = False
         if self._apscheduler.running:
             self._apscheduler.shutdown(wait=False)
         if self._watch is not None:
@@ -127,6 +157,10 @@ class Scheduler:
     @property
     def _busy(self) -> set[asyncio.Task[None]]:
         return self._cycle.acting | self._under_way
+
+    def _add_cycle(self, interval: timedelta) -> None:
+        every = max(SHORTEST_BEAT, real_seconds(self._clock, interval))
+        self._add(_name(interval), every, lambda: self._cycle_of(interval))
 
     def _add(self, name: str, every: float, work: Callable[[], Awaitable[object]]) -> None:
         self.pulse.beats[name] = Beat(name, every, self._clock.monotonic())
@@ -143,11 +177,13 @@ class Scheduler:
 
         A beat that is still running is not begun again; how late the next one is then is in the metrics.
         """
-        beat = self.pulse.beats[name]
-        if beat.running:
-            return
+        beat = self.pulse.beats.get(name)  # none where a reload has just ended it
+        if beat is not None and not beat.running:
+            self._begin(beat, work)
+
+    def _begin(self, beat: Beat, work: Callable[[], Awaitable[object]]) -> None:
         beat.begin(self._clock.monotonic())
-        task = asyncio.create_task(self._beat(beat, work), name=name)
+        task = asyncio.create_task(self._beat(beat, work), name=beat.name)
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
 
@@ -163,20 +199,25 @@ class Scheduler:
             beat.ended = self._clock.monotonic()
             beat.runs += 1
 
-    def _cycle_of(self, interval: timedelta, policies: Sequence[Policy]) -> Callable[[], Awaitable[None]]:
-        beat_name = f"cycle {interval}"
+    async def _cycle_of(self, interval: timedelta) -> None:
+        """A round over the targets of an interval as they are now."""
+        if interval in self._groups:  # else the beat ended just as this began
+            lateness = self.pulse.beats[_name(interval)].lateness
+            mine = [one for one in self._groups[interval] if one.name not in self._looked_at_first]
+            await self._round(interval, mine, lateness=lateness)
 
-        async def one() -> None:
-            begun = self._clock.monotonic()
-            lateness = self.pulse.beats[beat_name].lateness
-            errors = await self._cycle.run_once(policies)
-            seconds = self._clock.monotonic() - begun
-            self._monitor.cycle(
-                interval=interval, seconds=seconds, lateness=lateness, targets=len(policies), errors=errors
-            )
-            await asyncio.to_thread(self._publish)
+    async def _first_look(self, interval: timedelta, added: Sequence[Policy]) -> None:
+        try:
+            await self._round(interval, added, lateness=0.0)
+        finally:
+            self._looked_at_first -= {one.name for one in added}
 
-        return one
+    async def _round(self, interval: timedelta, policies: Sequence[Policy], *, lateness: float) -> None:
+        begun = self._clock.monotonic()
+        errors = await self._cycle.run_once(policies)
+        seconds = self._clock.monotonic() - begun
+        self._monitor.cycle(interval=interval, seconds=seconds, lateness=lateness, targets=len(policies), errors=errors)
+        await asyncio.to_thread(self._publish)
 
     async def _heartbeat(self) -> None:
         self.pulse.last_heartbeat = self._clock.monotonic()
@@ -212,6 +253,10 @@ def by_interval(policies: Sequence[Policy]) -> dict[timedelta, tuple[Policy, ...
         if policy.mode is not Mode.OFF:
             groups.setdefault(policy.interval, []).append(policy)
     return {interval: tuple(group) for interval, group in groups.items()}
+
+
+def _name(interval: timedelta) -> str:
+    return f"cycle {interval}"
 
 
 def _wall() -> float:

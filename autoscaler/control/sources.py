@@ -16,6 +16,10 @@ class Sources:
     def __init__(self, sources: Mapping[str, MetricSource]) -> None:
         self._sources = sources
 
+    def replace(self, sources: Mapping[str, MetricSource]) -> None:
+        """These there are from now on; a query under way is answered by the one that it was asked of."""
+        self._sources = sources
+
     async def fetch(self, queries: Sequence[MetricQuery], start: datetime, end: datetime) -> _Answers:
         by_source: dict[str, list[MetricQuery]] = {}
         for query in queries:

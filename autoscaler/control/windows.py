@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -23,13 +23,18 @@ NOT_LATE = timedelta(minutes=1)
 class _Window:
     values: dict[str, dict[datetime, Decimal]] = field(default_factory=dict)  # by node
     asked_until: datetime | None = None  # end of the last range that was answered
+    kept_from: datetime | None = None  # what is older was not asked for, or is forgotten
 
     def start_of_new(self, now: datetime, horizon: timedelta, metric: Metric) -> datetime:
         """From where to ask: a little before the last answer, since values come late; at first the whole horizon."""
         oldest = now - horizon
-        if self.asked_until is None or self.asked_until > now:
+        if self.asked_until is None or self.asked_until > now or self._begins_after(oldest):
             return oldest
         return max(oldest, self.asked_until - late(metric) - 2 * metric.period)
+
+    def _begins_after(self, oldest: datetime) -> bool:
+        """A new policy may look further back than that of before."""
+        return self.kept_from is None or self.kept_from > oldest
 
     def take(self, answer: Mapping[str, Points], now: datetime, horizon: timedelta) -> None:
         for node, points in answer.items():
@@ -40,7 +45,7 @@ class _Window:
             for node, points in self.values.items()
         }
         self.values = {node: points for node, points in fresh.items() if points}
-        self.asked_until = now
+        self.asked_until, self.kept_from = now, oldest
 
 
 @dataclass(frozen=True)
@@ -88,8 +93,8 @@ class Windows:
             answer = answers.get(want.query, Unreadable("the source gave no answer to this query"))
             if isinstance(answer, CloudError):
                 errors[want.key] = answer
-            else:
-                self._windows[want.key].take(want.mine(answer), now, horizon(want.policy, want.metric))
+            elif window := self._windows.get(want.key):  # else it was forgotten while the source was asked
+                window.take(want.mine(answer), now, horizon(want.policy, want.metric))
         return errors
 
     async def _ask(
@@ -119,6 +124,14 @@ class Windows:
         """Forget windows that no policy asks for any more."""
         wanted = {(policy.name, metric) for policy in policies for metric in policy.metrics}
         self._windows = {key: window for key, window in self._windows.items() if key in wanted}
+
+    def forget(self, *, targets: Collection[str] = (), sources: Collection[str] = ()) -> None:
+        """Forget what was read of targets that are another group now, and from sources that are another server."""
+        self._windows = {
+            (name, metric): window
+            for (name, metric), window in self._windows.items()
+            if name not in targets and metric.source not in sources
+        }
 
 
 def late(metric: Metric) -> timedelta:

@@ -1,7 +1,7 @@
 """A policy is what people wrote for one target, as frozen values, complete, with defaults applied."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -245,6 +245,10 @@ class Policy:
         """Every metric that a rule looks at, once each, in the order of the file."""
         return tuple(dict.fromkeys(rule.metric for rule in self.metric_rules))
 
+    def same_as(self, other: "Policy") -> bool:
+        """Whether both decide alike: all but the lines that they are written in is equal."""
+        return _without_places(self) == _without_places(other)
+
     @cached_property
     def metric_rules(self) -> tuple[MetricRule, ...]:
         """The rules that look at a metric, in the order of the file."""
@@ -254,6 +258,11 @@ class Policy:
     def schedules(self) -> tuple[ScheduleRule, ...]:
         """The rules that look at the time, in the order of the file."""
         return tuple(rule for rule in self.rules if isinstance(rule, ScheduleRule))
+
+
+def _without_places(policy: Policy) -> Policy:
+    fleet = None if policy.fleet is None else replace(policy.fleet, place="")
+    return replace(policy, place="", fleet=fleet)
 
 
 DEFAULT_STABILIZATION = timedelta(minutes=15)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from autoscaler.core.decision import Decision, Reason
 from autoscaler.core.observation import Wish
 from autoscaler.core.operation import Operation, State
-from autoscaler.core.policy import Direction
+from autoscaler.core.policy import Direction, Policy
 from autoscaler.core.target import InstanceKey
 
 SHADOW_TIME = timedelta(minutes=10)
@@ -61,6 +61,27 @@ class Remembered:
             wishes=tuple(wish for wish in wishes if wish.at > decision.at - window),
             fresh_at={**self.fresh_at, **fresh},
         )
+
+    def adopted(self, was: Policy, now_is: Policy, *, at: datetime, size: int) -> "Remembered":
+        """The target goes on under another policy.
+
+        A metric that it did not look at before is counted as missing from now on, not from the first evaluation; and a
+        longer stabilisation begins as at a start, with the size that there is, as wishes of that long ago are gone.
+        """
+        metrics = {rule.name: rule.metric for rule in was.metric_rules}
+        kept = {rule.name for rule in now_is.metric_rules if metrics.get(rule.name) == rule.metric}
+        other = not set(now_is.metrics) <= set(was.metrics)
+        longer = now_is.scale_in_stabilization > was.scale_in_stabilization
+        known = replace(
+            self,
+            first_evaluated_at=at if other and self.first_evaluated_at is not None else self.first_evaluated_at,
+            fresh_at={rule: fresh for rule, fresh in self.fresh_at.items() if rule in kept},
+        )
+        return known.entered(at, size) if longer else known
+
+    def without_shadows(self) -> "Remembered":
+        """In another mode: what was only imagined holds nothing back."""
+        return replace(self, shadows=())
 
     def shadowed(self, shadow: Operation) -> "Remembered":
         """What enforce would have begun, in observe."""

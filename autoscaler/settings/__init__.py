@@ -1,5 +1,6 @@
 """The process's own settings: environment over secret files over YAML, read once, into one frozen value."""
 
+from autoscaler.settings.changes import ChangedKey, between, needs_restart, obeyed
 from autoscaler.settings.keys import CredentialKind, DdmApi, Dialect, LogFormat, LogLevel
 from autoscaler.settings.loading import Outline, load, outline, schema
 from autoscaler.settings.values import (
@@ -12,6 +13,7 @@ from autoscaler.settings.values import (
 )
 
 __all__ = [
+    "ChangedKey",
     "CloudSettings",
     "CredentialKind",
     "DdmApi",
@@ -23,8 +25,11 @@ __all__ = [
     "PolicyPattern",
     "Settings",
     "SourceSettings",
+    "between",
     "find_policy_files",
     "load",
+    "needs_restart",
+    "obeyed",
     "outline",
     "schema",
 ]

@@ -58,14 +58,14 @@ class SourceSettings:
     username: SecretStr | None = None
     password: SecretStr | None = None
 
-    def masked(self) -> dict[str, Any]:
-        """By its keys, every secret replaced by `***`."""
+    def by_key(self) -> dict[str, Any]:
+        """By its keys; secrets, and the proxy, which may hold one, stay wrapped."""
         return {
             "type": SourceKind.PROMETHEUS.value,
             "url": self.url,
-            "proxy": None if self.proxy is None else _without_password(self.proxy.get_secret_value()),
+            "proxy": self.proxy,
             "ca_file": None if self.ca_file is None else str(self.ca_file),
-            **{name: _mask(getattr(self, name)) for name in SOURCE_SECRET_NAMES},
+            **{name: getattr(self, name) for name in SOURCE_SECRET_NAMES},
         }
 
 
@@ -129,6 +129,11 @@ class Settings:
 
     def masked(self) -> dict[str, Any]:
         """The settings by their keys, every secret replaced by `***`."""
+        shown: dict[str, Any] = masked(self.by_key())
+        return shown
+
+    def by_key(self) -> dict[str, Any]:
+        """The settings by their keys; secrets, and proxies, which may hold one, stay wrapped."""
         cloud = self.cloud
         return {
             "cloud": {
@@ -143,17 +148,24 @@ class Settings:
                     "rds": cloud.endpoints.rds,
                 },
                 "credentials": cloud.credentials.value,
-                "proxy": None if cloud.proxy is None else _without_password(cloud.proxy.get_secret_value()),
+                "proxy": cloud.proxy,
                 "ca_file": None if cloud.ca_file is None else str(cloud.ca_file),
-                **{name: _mask(getattr(cloud, name)) for name in SECRET_NAMES},
+                **{name: getattr(cloud, name) for name in SECRET_NAMES},
             },
             "store": self.store,
-            "server": {"listen": self.listen, "token": _mask(self.token)},
+            "server": {"listen": self.listen, "token": self.token},
             "mode_ceiling": self.mode_ceiling.value,
             "log": {"level": self.log_level.value, "format": self.log_format.value},
-            "sources": {source.name: source.masked() for source in self.sources},
+            "sources": {source.name: source.by_key() for source in self.sources},
             "policy_files": [entry.pattern for entry in self.policy_patterns],
         }
+
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret, so that the log can mask them wherever they might turn up."""
+        cloud = self.cloud
+        held = (cloud.password, cloud.secret_key, cloud.security_token, cloud.proxy, self.token)
+        of_sources = [secret for each in self.sources for secret in (each.token, each.password, each.proxy)]
+        return tuple(secret.get_secret_value() for secret in (*held, *of_sources) if secret is not None)
 
     @property
     def listen(self) -> str:
@@ -169,8 +181,13 @@ SOURCE_SECRET_NAMES = ("token", "username", "password")
 """Of each of `sources`: never in YAML, never shown."""
 
 
-def _mask(secret: SecretStr | None) -> str | None:
-    return None if secret is None else MASK
+def masked(value: Any, key: str = "") -> Any:
+    """A part of `by_key`, every secret in it replaced by `***`; of a proxy only the password is one."""
+    if isinstance(value, dict):
+        return {name: masked(each, name) for name, each in value.items()}
+    if isinstance(value, SecretStr):
+        return _without_password(value.get_secret_value()) if key == "proxy" else MASK
+    return value
 
 
 def _without_password(url: str) -> str:

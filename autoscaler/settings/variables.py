@@ -71,6 +71,16 @@ def from_secret_files(environ: Mapping[str, str], under: Node) -> Found:
     return found
 
 
+def secret_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """The files of AUTOSCALER_SECRETS_DIR; none where it cannot be listed, which is said where they are read."""
+    folder = environ.get(SECRETS_DIR)
+    try:
+        names = sorted(os.listdir(folder)) if folder else []  # noqa: PTH208 - names are what is wanted
+    except OSError:  # from_secret_files tells it
+        return ()
+    return tuple(path for name in names if not name.startswith(".") and (path := Path(folder or "") / name).is_file())
+
+
 def _take_file(found: Found, path: Path, under: Node) -> None:
     place = Place(str(path))
     if not path.name.startswith(PREFIX) or path.name in OTHERS:

@@ -21,6 +21,7 @@ class Latest:
     """Of one target; each field is replaced whole, so a rendering thread sees old or new."""
 
     policy: Policy
+    removed: bool = False  # and still there for an operation that is open
     snapshot: Snapshot | None = None
     by_hand: ByHand | None = None
     decision: Decision | None = None
@@ -35,9 +36,15 @@ class Latest:
     submitted: Tally[str] = field(default_factory=lambda: Tally({direction.value: 0 for direction in Direction}))
     errors: Tally[str] = field(default_factory=Tally)
 
+    def remove(self) -> None:
+        """The target is there no longer; should it come back, what was known of it is old."""
+        self.removed = True
+        self.snapshot = self.by_hand = self.decision = None
+        self.cooldowns, self.breakers = {}, {}
+
     def adopt(self, policy: Policy) -> None:
         """Go on under a new policy."""
-        self.policy = policy
+        self.policy, self.removed = policy, False
         if policy.mode is Mode.OFF:
             self.snapshot = self.decision = None
             self.cooldowns, self.breakers = {}, {}

@@ -115,9 +115,13 @@ class Metrics:
     # What the daemon tells.
 
     def targets(self, policies: Sequence[Policy]) -> None:
-        """These are the targets from now on; a target that is off keeps only its mode and bounds."""
+        """These are the targets from now on; a target that is off keeps only its mode and bounds.
+
+        Of one that is removed while an operation of it is open, the series of that stay until it has ended.
+        """
         for name in self._targets.keys() - {policy.name for policy in policies}:
-            del self._targets[name]
+            self._targets[name].remove()
+            self._drop_if_removed(name)
         if all(policy.fleet is None for policy in policies):
             self._fleet.latest = {}
         for told in policies:
@@ -128,6 +132,14 @@ class Metrics:
                 self._targets[policy.name] = Latest(policy)
             else:
                 known.adopt(policy)
+
+    def under(self, ceiling: Mode) -> None:
+        """The most that targets may do; for those that are named from now on."""
+        self._ceiling = ceiling
+
+    def _drop_if_removed(self, name: str) -> None:
+        if self._targets[name].removed and not self._targets[name].open:
+            del self._targets[name]
 
     def cycle(self, *, interval: timedelta, seconds: float, lateness: float, targets: int, errors: int) -> None:  # noqa: ARG002  # the port's; the log uses them
         self._cycles.observe(seconds)
@@ -169,6 +181,7 @@ class Metrics:
         if target is None or operation.foreign or operation.shadow:
             return
         target.follow(operation, overdue=overdue)
+        self._drop_if_removed(operation.target)
         heard = self._steps.knows(operation)
         if not self._steps.is_news(operation) or self._before_our_time(operation, heard=heard):
             return

@@ -14,7 +14,8 @@ from autoscaler.core.operation import Operation, State
 from autoscaler.core.policy import Direction, Fleet, Policy
 from autoscaler.core.target import Snapshot
 from autoscaler.errors import AutoscalerError
-from autoscaler.telemetry import error_name, logs
+from autoscaler.ports import Reload
+from autoscaler.telemetry import error_name, logs, reload_lines
 from autoscaler.telemetry.metrics import Metrics
 from autoscaler.telemetry.steps import Steps
 
@@ -97,6 +98,11 @@ class Telemetry:
         names = {policy.name for policy in policies}
         self._last = {name: said for name, said in self._last.items() if name in names}
         logs.write("info", "targets", {"targets": len(names)})
+
+    def reloaded(self, reload: Reload) -> None:
+        self.metrics.config_loaded(successful=reload.obeyed)
+        for level, words, fields in reload_lines.of(reload):
+            logs.write(level, words, fields)
 
     def event(self, level: str, message: str, **fields: object) -> None:
         logs.write(level, message, fields)

@@ -31,6 +31,8 @@ class TargetCollector(Collector):
         for kind, name, words, labels, values in _FAMILIES:
             family = kind(f"autoscaler_{name}", words, labels=["target", *labels])
             for target_name, target in targets.items():
+                if target.removed and name not in _OF_OPERATIONS:
+                    continue
                 for label_values, value in values(target, now):
                     family.add_metric([target_name, *label_values], value)
             yield family
@@ -149,6 +151,11 @@ def _submitted(target: Latest, _now: datetime) -> _Series:
 def _errors(target: Latest, _now: datetime) -> _Series:
     return (((error,), count) for error, count in list(target.errors.items()))
 
+
+_OF_OPERATIONS = frozenset(
+    {"operation_in_progress", "operation_unknown", "operation_overdue", "operations", "operations_submitted"}
+)
+"""What a removed target still has while an operation of it is open."""
 
 _Family = type[GaugeMetricFamily] | type[CounterMetricFamily]
 _FAMILIES: tuple[tuple[_Family, str, str, tuple[str, ...], Callable[[Latest, datetime], _Series]], ...] = (

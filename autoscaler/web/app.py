@@ -32,8 +32,9 @@ def create_app(console: Console, metrics: Exposition, token: SecretStr | None) -
     app.add_middleware(SameSite)
     app.add_middleware(Armour)  # the last one added is the first one asked
     answers.install(app)
-    app.include_router(probes.router(console, metrics))
-    app.include_router(api.router(console, TokenRule(token)))
+    rule = TokenRule(token)
+    app.include_router(probes.router(console, metrics, rule))
+    app.include_router(api.router(console, rule))
     app.include_router(page.router(console, steerable=bool(token and token.get_secret_value())))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app

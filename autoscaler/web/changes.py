@@ -10,7 +10,7 @@ from starlette.responses import Response
 from autoscaler.web.token import TokenRule
 
 
-def route_class(token: TokenRule, done: Callable[[], None]) -> type[APIRoute]:
+def route_class(token: TokenRule, done: Callable[[], None] = lambda: None) -> type[APIRoute]:
     """For routers: the framework would read a body before it asks whether it should. `done` after each change."""
 
     class Guarded(APIRoute):

@@ -1,15 +1,17 @@
-"""For machines that watch: health, readiness, metrics; and the reload that this version does not have."""
+"""For machines that watch: health, readiness, metrics; and the reload of the configuration."""
 
 import asyncio
 from collections.abc import Callable
 
-from fastapi import APIRouter, HTTPException, Request
-from starlette.responses import PlainTextResponse, Response
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from autoscaler.ports import Console
+from autoscaler.ports import Console, Reload
+from autoscaler.web import changes, shapes
+from autoscaler.web.token import TokenRule
 
 
-def router(console: Console, metrics: Callable[[str], tuple[bytes, str]]) -> APIRouter:
+def router(console: Console, metrics: Callable[[str], tuple[bytes, str]], token: TokenRule) -> APIRouter:
     """The paths outside of the API."""
     paths = APIRouter(tags=["probes"])
 
@@ -32,12 +34,27 @@ def router(console: Console, metrics: Callable[[str], tuple[bytes, str]]) -> API
         """200 once configuration, store and sign-in are good, else 503."""
         return _probe(*console.ready())
 
-    @paths.post("/-/reload")
-    async def reload() -> None:
-        """Refused: policies are read at the start only."""
-        raise HTTPException(501, "Reloading is not in this version: restart the daemon to have it read its policies.")
+    guarded = APIRouter(route_class=changes.route_class(token), dependencies=[Depends(token)])
 
+    @guarded.post("/-/reload", responses=shapes.OF_A_RELOAD)
+    async def reload(request: Request) -> Response:
+        """Have the configuration read anew: it holds as a whole, or nothing of it does; what it changed."""
+        who = f"token, from {request.client.host}" if request.client else "token"
+        done = await console.reload(who=who)
+        if done.obeyed:
+            return JSONResponse(done.as_json())
+        return JSONResponse({"error": _refusal(done)} | done.as_json(), 422)
+
+    paths.include_router(guarded)
     return paths
+
+
+def _refusal(done: Reload) -> str:
+    count = len(done.problems)
+    return (
+        f"The configuration is not valid, so nothing of it is obeyed and the last good one goes on: {count} "
+        f"problem{'' if count == 1 else 's'}, of which the first is {done.problems[0]}"
+    )
 
 
 def _probe(good: bool, words: str) -> PlainTextResponse:

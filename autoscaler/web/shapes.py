@@ -13,6 +13,7 @@ from autoscaler.core.decision import Reason, Verdict
 from autoscaler.core.operation import State
 from autoscaler.core.policy import Direction
 from autoscaler.core.target import Mode
+from autoscaler.ports import Cause
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -301,6 +302,56 @@ class Changed(BaseModel):
     notes: list[str]
 
 
+class Change(BaseModel):
+    """One key that reads otherwise than before; null: it is not there."""
+
+    key: str
+    was: Any
+    now: Any
+
+
+class ChangedTarget(BaseModel):
+    """What reads otherwise of a target that stays."""
+
+    target: str
+    changes: list[Change]
+
+
+class Reload(BaseModel):
+    """What a reload changed."""
+
+    obeyed: Literal[True]
+    cause: Cause
+    by: str
+    added: list[str]
+    removed: list[str]
+    changed: list[ChangedTarget]
+    fleet: list[Change]
+    settings: list[Change]
+    needs_restart: list[str]
+    warnings: list[str]
+
+
+class Problem(BaseModel):
+    """One thing that is wrong, and its place."""
+
+    file: str
+    line: int
+    column: int
+    path: str
+    message: str
+    text: str = Field(description="all of it in a line, as autoscaler check prints it")
+
+
+class Refused(Error):
+    """Nothing of the configuration is obeyed."""
+
+    obeyed: Literal[False]
+    cause: Cause
+    by: str
+    problems: list[Problem]
+
+
 _ERRORS = {
     401: "no token, or another one",
     403: "nothing can be changed here, or another site's page wants to",
@@ -324,3 +375,8 @@ def described(shape: type[BaseModel] | None, *errors: int) -> Responses:
     """What OpenAPI says of a path's answers."""
     good: Responses = {} if shape is None else {200: {"model": shape}}
     return good | {status: {"model": Error, "description": _ERRORS[status]} for status in errors}
+
+
+OF_A_RELOAD = described(Reload, 401, 403, 408, 409, 413, 415, 429, 503) | {
+    422: {"model": Refused | Error, "description": "the configuration is not valid, or the body is no JSON"}
+}

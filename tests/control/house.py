@@ -1,7 +1,7 @@
 """The whole shell on fakes: one instance of two nodes, a hot rule, a store, and hands to move time and start anew."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import ModuleType
@@ -14,6 +14,8 @@ from autoscaler.control.feed import Feed
 from autoscaler.control.memory import Memory
 from autoscaler.control.poller import Poller
 from autoscaler.control.reconciler import Reconciler
+from autoscaler.control.reloading import Fresh, Reloader
+from autoscaler.control.roster import Roster
 from autoscaler.control.scheduler import Pulse, Scheduler
 from autoscaler.core.decision import Decision
 from autoscaler.core.operation import Operation, State
@@ -63,6 +65,7 @@ class House:
         """Begin a process: nothing of an earlier one is left but the store and the cloud."""
         used_store, used_cloud = store or self.store, cloud or self.cloud
         self.memory = Memory()
+        self.roster = Roster(ceiling=self.ceiling)
         parts: dict[str, Any] = {"cloud": used_cloud, "store": used_store, "clock": self.clock, "monitor": self.monitor}
         self.executor = self._made("executor", Executor)(memory=self.memory, **parts)
         self.poller = self._made("poller", Poller)(
@@ -72,14 +75,20 @@ class House:
             memory=self.memory, in_flight=self.executor.in_flight, **parts
         )
         self.cycle = self._made("cycle", Cycle)(
-            memory=self.memory, poller=self.poller, executor=self.executor, ceiling=self.ceiling, **parts
+            memory=self.memory, poller=self.poller, executor=self.executor, roster=self.roster, **parts
         )
+        self.tell()
+
+    def tell(self) -> None:
+        """These are all targets; what a reload does beside that is left out."""
+        self.cycle.targets(self.policies)
 
     def _made(self, module: str, part: Any) -> Any:
         return getattr(self.broken.get(module), part.__name__, part)
 
     def scheduler(self) -> Scheduler:
         """The beats, on real time: the clock has to be a real one."""
+        self.roster.replace(self.policies)
         made: Scheduler = self._made("scheduler", Scheduler)(
             cycle=self.cycle,
             reconciler=self.reconciler,
@@ -95,10 +104,10 @@ class House:
 
     def console(self) -> DaemonConsole:
         """The operator's hand."""
+        self.roster.replace(self.policies)
         return DaemonConsole(
-            policies={one.name: one for one in self.policies},
-            ceiling=self.ceiling,
-            settings={},
+            roster=self.roster,
+            reloader=self.reloader(),
             cloud=self.cloud,
             store=self.store,
             history=self.store.history,
@@ -111,9 +120,25 @@ class House:
             feed=Feed(self.clock),
         )
 
+    def reloader(self, read: Callable[[], Fresh] | None = None, scheduler: Scheduler | None = None) -> Reloader:
+        """What replaces policies; without something to read it refuses."""
+        return Reloader(
+            read=read,
+            roster=self.roster,
+            cycle=self.cycle,
+            scheduler=scheduler or self.scheduler(),
+            memory=self.memory,
+            windows=self.poller.windows,
+            store=self.store,
+            clock=self.clock,
+            monitor=self.monitor,
+        )
+
     async def evaluate(self, *, wait: bool = True) -> list[Decision]:
         """One cycle, with the calls that it began; the records that it left."""
         before = len(self.store.decisions)
+        if tuple(self.roster.policies.values()) != tuple(self.policies):
+            self.tell()
         await self.cycle.run_once(self.policies)
         if wait:
             await self.calls_end()

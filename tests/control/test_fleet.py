@@ -232,7 +232,7 @@ async def test_nothing_is_asked_of_the_cloud_between_counting_and_the_intent():
     house = Many(*(member(name, fleet(nodes=99)) for name in "ab"))
     house.metrics.stand_at(90)
     await house.over("a", "b")
-    house.cloud.on_call = lambda name: asked.append((name, house.cycle._last_word.locked()))  # no other way to see it
+    house.cloud.on_call = lambda name: asked.append((name, house.cycle.last_word.locked()))  # no other way to see it
     asked: list[tuple[str, bool]] = []
     house.cloud.finish_all()
     await house.look()

@@ -285,12 +285,12 @@ def test_a_second_daemon_on_the_same_file_is_exit_1_and_the_first_goes_on(cloud,
     assert first.get("/-/healthy").status_code == 200
 
 
-def test_sighup_is_one_warning_and_nothing_else(cloud, tmp_path, started):
+def test_sighup_with_files_as_they_were_is_one_line_and_nothing_else(cloud, tmp_path, started):
     daemon = started(RunningDaemon(tmp_path, write_config(tmp_path, cloud, targets={"orders": policy(**OBSERVED)})))
     daemon.ready()
     daemon.process.send_signal(signal.SIGHUP)
-    told = until(lambda: [line for line in daemon.log().splitlines() if "SIGHUP" in line], bool)
-    assert [json.loads(line)["level"] for line in told] == ["warning"]
+    told = until(lambda: [line for line in daemon.log().splitlines() if "read anew" in line], bool)
+    assert [json.loads(line)["message"] for line in told] == ["the configuration was read anew: nothing changed"]
     before = len(daemon.decisions())
     until(daemon.decisions, lambda found: len(found) > before)
     assert daemon.stop() == 0

@@ -195,6 +195,30 @@ def test_all_series_of_a_removed_target_go_and_late_news_of_it_bring_none_back(p
     assert targets == {"other"}
 
 
+def test_a_target_that_is_removed_keeps_the_series_of_an_open_operation_until_that_has_ended(page):
+    tell_everything(page)
+    op = planned(id="open")
+    page.metrics.operation(op)
+    page.metrics.targets([policy("other")])
+    page.metrics.decided(policy(), decision(), COOLDOWNS)
+
+    assert page.of("operation_in_progress") == {("orders",): 1, ("other",): 0}
+    families = {name for name, labels in page.series() if ("target", "orders") in labels}
+    assert families and all(name.startswith("autoscaler_operation") for name in families), families
+    page.metrics.operation(op.step(State.REJECTED, at=START + MINUTE))
+    assert not [name for name, labels in page.series() if ("target", "orders") in labels]
+
+
+def test_a_removed_target_that_comes_back_shows_nothing_old(page):
+    tell_everything(page)
+    page.metrics.operation(planned(id="open"))
+    page.metrics.targets([])
+    page.metrics.targets([policy()])
+
+    assert {kind for kind, _ in page.of("target_nodes")} == {"min", "max"}
+    assert page.of("operation_in_progress") == {("orders",): 1}
+
+
 def test_a_target_switched_off_keeps_only_its_mode_bounds_and_counters(page):
     tell_everything(page)
     page.metrics.targets([policy(mode=Mode.OFF)])
@@ -362,7 +386,7 @@ def test_it_may_be_rendered_while_targets_come_and_go(page):
         name = f"t{number % 7}"
         page.metrics.targets([policy(name), policy(f"u{number}")])
         page.metrics.decided(policy(name), decision(target=name), COOLDOWNS)
-        page.metrics.operation(planned(id=str(number), target=name))
+        page.metrics.operation(planned(id=str(number), target=name).step(State.REJECTED, at=START + MINUTE))
     done.set()
     thread.join()
 

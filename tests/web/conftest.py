@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from autoscaler.control.feed import Feed
 from autoscaler.core.decision import rfc3339
 from autoscaler.errors import StoreError
-from autoscaler.ports import ChangeInvalidError, ChangeRefusedError, Following, QuestionInvalidError
+from autoscaler.ports import Cause, ChangeInvalidError, ChangeRefusedError, Following, QuestionInvalidError, Reload
 from autoscaler.web import app, server
 from tests.fakes import FakeClock
 
@@ -171,6 +171,7 @@ class FakeConsole:
     invalid: str = ""
     unanswerable: str = ""
     feed: Feed = field(default_factory=lambda: Feed(FakeClock(NOW), followers=3))
+    reloaded: Reload = field(default_factory=lambda: Reload(cause=Cause.REQUEST))
     notes: list[str] = field(default_factory=list)
     done: list[Json] = field(default_factory=list)
     paused: int = 0  # pauses that a resume ends
@@ -271,6 +272,12 @@ class FakeConsole:
         self.asked.append(asked)
         answer = {"target": asked[1], "now": rfc3339(NOW), "changed": changed, "pauses": [], "override": None}
         return answer | {"notes": self.notes} | holds
+
+    async def reload(self, *, who: str) -> Reload:
+        if self.refusal:
+            raise ChangeRefusedError(self.refusal)
+        self.asked.append(("reload", who))
+        return self.reloaded
 
     async def resolve(self, target: str, *, outcome: str, reason: str, who: str) -> Json:
         if self.refusal:

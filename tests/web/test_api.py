@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from autoscaler.errors import Problem
+from autoscaler.ports import Cause, Change, Reload
 from autoscaler.web import armour
 from tests.web.conftest import NOTHING_YET, POLICY, TOKEN, chart, intervention, operation, record, target
 
@@ -45,17 +47,52 @@ def test_metrics_are_what_telemetry_gives_for_the_accept_header(served):
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
 
 
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("POST", "/-/reload"),
-    ],
-)
-def test_what_is_not_in_this_version_is_refused_by_name(served, method, path):
-    answer = served.http.request(method, path)
+# Reloading.
 
-    assert answer.status_code == 501
-    assert "not in this version" in answer.json()["error"]
+CHANGED = Reload(
+    cause=Cause.REQUEST,
+    added=("stock",),
+    removed=("old",),
+    changed={"orders": (Change("nodes.max", 16, 20),)},
+    needs_restart=("server.listen",),
+)
+WRONG = Reload(cause=Cause.REQUEST, problems=(Problem("p.yaml", 3, 5, "targets.orders", "is wrong"),))
+
+
+def test_a_reload_says_what_it_changed(served):
+    served.console.reloaded = CHANGED
+
+    answer = served.http.post("/-/reload", headers=BEARER)
+
+    assert (answer.status_code, answer.json()) == (200, CHANGED.as_json())
+    assert answer.json()["changed"] == [{"target": "orders", "changes": [{"key": "nodes.max", "was": 16, "now": 20}]}]
+    assert served.console.asked == [("reload", "token, from 127.0.0.1")]
+
+
+def test_a_reload_of_what_is_wrong_says_all_that_is_and_where(served):
+    served.console.reloaded = WRONG
+
+    answer = served.http.post("/-/reload", headers=BEARER)
+
+    assert answer.status_code == 422
+    assert answer.json()["problems"] == [
+        {
+            "file": "p.yaml",
+            "line": 3,
+            "column": 5,
+            "path": "targets.orders",
+            "message": "is wrong",
+            "text": "p.yaml:3:5: targets.orders: is wrong",
+        }
+    ]
+    assert answer.json()["error"].endswith("1 problem, of which the first is p.yaml:3:5: targets.orders: is wrong")
+
+
+def test_a_reload_is_refused_without_the_token_and_where_there_are_no_files(served):
+    assert served.http.post("/-/reload").status_code == 401
+    served.console.refusal = "this daemon was started without files"
+    assert served.http.post("/-/reload", headers=BEARER).status_code == 409
+    assert served.console.asked == []
 
 
 # Reading.

@@ -15,8 +15,6 @@ BEARER = {"Authorization": f"Bearer {TOKEN}"}
 ENDLESS = "/api/v1/events"
 """It has tests of its own: its answer does not end."""
 
-NOT_YET = "/-/reload"
-
 PROMISES = [
     schemathesis.checks.not_a_server_error,
     schemathesis.checks.status_code_conformance,
@@ -39,7 +37,7 @@ async def _lived() -> House:
 
 
 APPLICATION = app.create_app(asyncio.run(_lived()).console(), metrics, SecretStr(TOKEN))
-API = schemathesis.openapi.from_asgi("/api/v1/openapi.json", APPLICATION).exclude(path=[ENDLESS, NOT_YET])
+API = schemathesis.openapi.from_asgi("/api/v1/openapi.json", APPLICATION).exclude(path=[ENDLESS])
 API.config.generation.update(modes=list(schemathesis.GenerationMode))
 
 bounded = settings(
