@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Generator
+from pathlib import Path
 
 import pytest
 
@@ -17,11 +18,25 @@ def pytest_configure() -> None:
             del os.environ[name]
 
 
+SIMULATION = Path(__file__).parent / "simulation"
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files of real processes first: they last longest, and mostly wait, while another worker computes."""
-    items.sort(
-        key=lambda item: item.get_closest_marker("container") is None and item.get_closest_marker("process") is None
-    )
+    """Files of real processes first: they last longest, and mostly wait, while another worker computes.
+
+    A file's tests stay together on one worker, in order; those of simulated days go wherever there is time.
+    """
+    items.sort(key=_place)
+    for item in items:
+        if SIMULATION not in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(SIMULATION.parent))))
+
+
+def _place(item: pytest.Item) -> int:
+    if item.get_closest_marker("container") or item.get_closest_marker("process"):
+        return 0
+    return 1 if SIMULATION in item.path.parents else 2
 
 
 @pytest.fixture(scope="session")

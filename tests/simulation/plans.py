@@ -141,13 +141,15 @@ FAULTS: Mapping[str, tuple[str, Draw]] = {
 STATE_IS_LOST = frozenset({"lost volume"})
 
 
-def disturbances(chance: random.Random, names: Sequence[str], count: int, length: float) -> tuple[Disturbance, ...]:
+def disturbances(
+    chance: random.Random, names: Sequence[str], count: int, length: float, quiet: float = QUIET
+) -> tuple[Disturbance, ...]:
     """So many of these, at random times, none of them in the quiet end."""
     drawn = []
     for _ in range(count):
         name = chance.choice(names)
         kind, draw = FAULTS[name]
-        drawn.append(Disturbance(chance.uniform(600, length - QUIET), kind, {"name": name, **draw(chance)}))
+        drawn.append(Disturbance(chance.uniform(600, length - quiet), kind, {"name": name, **draw(chance)}))
     return tuple(sorted(drawn, key=lambda one: one.at))
 
 
@@ -173,7 +175,7 @@ def of_seed(seed: int, *, length: float = 24 * HOUR) -> Plan:
     )
 
 
-def alone(name: str, seed: int, *, length: float = 10 * HOUR) -> Plan:
+def alone(name: str, seed: int, *, length: float = 7 * HOUR) -> Plan:
     """One kind of fault, again and again, in a cloud that is well otherwise."""
     chance = random.Random(f"alone {name} {seed}")  # noqa: S311
     return Plan(
@@ -181,5 +183,5 @@ def alone(name: str, seed: int, *, length: float = 10 * HOUR) -> Plan:
         length=length,
         api=chance.choice(("v2", "v3")),
         peak_nodes=10,
-        disturbances=disturbances(chance, [name], 8, length),
+        disturbances=disturbances(chance, [name], 8, length, quiet=2 * HOUR),
     )
