@@ -5,11 +5,11 @@ from typing import Annotated, Any
 
 import typer
 
-from autoscaler.cli import explanation, shown
+from autoscaler.cli import shown
 from autoscaler.cli.daemon_api import DaemonApi, DaemonError
 from autoscaler.cli.form import Format
 from autoscaler.cli.shown import DEFAULT_URL, Output, TargetName, Url
-from autoscaler.core import figures, sentence, spells, standing_words
+from autoscaler.core import explanation, figures, sentence, spells, standing_words
 from autoscaler.core.decision import rfc3339
 from autoscaler.core.spells import Spell
 from autoscaler.errors import BadConfig, Problem

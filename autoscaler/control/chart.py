@@ -17,6 +17,9 @@ Json = dict[str, Any]
 
 NODES = ("current", "ready", "desired", "min", "max")
 
+MOST_MOVES = 500
+"""The newest of the decisions to scale, none of which is thinned away; more could not be told apart on a screen."""
+
 SILENT_INTERVALS = 3
 """So many intervals without a record are a gap: the daemon was stopped, the target off, or the cloud not to be read."""
 
@@ -50,7 +53,8 @@ class _Columns:
 
 def of_records(target: str, rules: Sequence[Json], records: Iterable[Json], *, interval: timedelta, span: Span) -> Json:
     """The chart's JSON. `rules` as a target shows them, `records` the oldest first."""
-    columns = _columns(records, interval)
+    moves: list[Json] = []
+    columns = _columns(_noted(records, moves), interval)
     buckets = _buckets(columns.at, span.points)
     series = [
         _head(rule) | {"points": _points(columns, rule["name"], buckets)}
@@ -66,8 +70,17 @@ def of_records(target: str, rules: Sequence[Json], records: Iterable[Json], *, i
         "series": series,
         "nodes": {"at": [columns.at[place] for place in shown]}
         | {name: [columns.nodes[place][column] for place in shown] for column, name in enumerate(NODES)},
+        "moves": moves[-MOST_MOVES:],
         "thinned": len(columns.at) > span.points,
     }
+
+
+def _noted(records: Iterable[Json], moves: list[Json]) -> Iterator[Json]:
+    """The records as they come; those that scale are put into `moves`."""
+    for record in records:
+        if record["decision"] != "hold":
+            moves.append({name: record[name] for name in ("at", "decision", "change", "reason")})
+        yield record
 
 
 def _columns(records: Iterable[Json], interval: timedelta) -> _Columns:

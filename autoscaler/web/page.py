@@ -2,57 +2,79 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import jinja2
 from fastapi import APIRouter
+from pydantic import AwareDatetime
 from starlette.requests import Request
 from starlette.responses import Response
 
 from autoscaler import __version__
+from autoscaler.core.decision import rfc3339
 from autoscaler.errors import StoreError
 from autoscaler.ports import Console
-from autoscaler.web import fleet, squeezed, words
+from autoscaler.web import fleet, of_target, squeezed, words
+from autoscaler.web.paging import Instant
+from autoscaler.yamlfile import shape
 
-OPERATIONS = 8
-"""Of all targets, on the fleet's page."""
+OPERATIONS_OF_FLEET = 8
+
+RECORDS, OPERATIONS, INTERVENTIONS = 240, 20, 20
+"""Of a target, on its page."""
+
+NAMED = 30
+"""Targets that an answer names where there is none of a name."""
 
 Json = dict[str, Any]
+_MICROSECOND = timedelta(microseconds=1)
 
 
 def router(console: Console, *, steerable: bool) -> APIRouter:
     """The pages' paths; `steerable`: there is a token with which something can be changed."""
     paths = APIRouter(include_in_schema=False)
-    templates = _templates()
-    head = _Head(console, steerable=steerable)
-
-    def page(template: str, make: Callable[[], Json], request: Request, status: int = 200) -> Response:
-        return squeezed.response(templates.get_template(template).render(make()), request, status)
+    pages = _Pages(console, steerable=steerable)
 
     @paths.get("/")
     async def of_fleet(request: Request) -> Response:
-        shown = head() | _fleet(console)
-        return await asyncio.to_thread(page, "fleet.html", lambda: _fleet_words(console, shown), request)
+        read = pages.head() | _fleet(console)
+        return await pages.answer("fleet.html", lambda: _fleet_words(console, read), request)
+
+    @paths.get("/targets/{name}")
+    async def of_one(name: str, request: Request, before: Instant = None) -> Response:
+        read = pages.head() | _target(console, name)
+        if not read["target"]:
+            return await pages.missing(name, request, read)
+        return await pages.answer("target.html", lambda: _target_words(console, read, before), request)
+
+    @paths.get("/targets/{name}/decisions/{at}")
+    async def decision(name: str, at: AwareDatetime, request: Request) -> Response:
+        read = pages.head() | _target(console, name)
+        if not read["target"]:
+            return await pages.missing(name, request, read)
+        found = await asyncio.to_thread(console.decisions, name, before=at + _MICROSECOND, since=at, limit=1)
+        if not found:
+            return await pages.missing(name, request, read | {"at": rfc3339(at)})
+        return await pages.answer(
+            "decision.html", lambda: read | of_target.explained(found[0], read["target"]), request
+        )
 
     return paths
 
 
-def _templates() -> jinja2.Environment:
-    made = jinja2.Environment(
-        loader=jinja2.PackageLoader("autoscaler.web"), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    made.filters["clock"] = words.clock
-    return made
-
-
-class _Head:
-    """What stands on every page."""
+class _Pages:
+    """Templates, and what stands on every page."""
 
     def __init__(self, console: Console, *, steerable: bool) -> None:
         self._console = console
         self._steerable = steerable
+        self._templates = jinja2.Environment(
+            loader=jinja2.PackageLoader("autoscaler.web"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+        )
+        self._templates.filters["clock"] = words.clock
 
-    def __call__(self) -> Json:
+    def head(self) -> Json:
         return {
             "version": __version__,
             "event": self._console.last_event(),  # before what is shown: what is missed in between is told
@@ -63,6 +85,21 @@ class _Head:
             "trouble": "",
         }
 
+    async def answer(self, template: str, make: Callable[[], Json], request: Request, status: int = 200) -> Response:
+        """Made beside the loop, which a long page would hold up."""
+
+        def made() -> Response:
+            return squeezed.response(self._templates.get_template(template).render(make()), request, status)
+
+        return await asyncio.to_thread(made)
+
+    async def missing(self, name: str, request: Request, read: Json) -> Response:
+        """404 that says what there is."""
+        names = self._console.names()
+        near = shape.nearest(name, names).removeprefix(", ")
+        found = read | {"name": name, "names": sorted(names)[:NAMED], "more": max(0, len(names) - NAMED), "near": near}
+        return await self.answer("missing.html", lambda: found, request, 503 if read["trouble"] else 404)
+
 
 def _fleet(console: Console) -> Json:
     """What only the loop's thread may read."""
@@ -72,11 +109,34 @@ def _fleet(console: Console) -> Json:
         return {"targets": (), "recent": {}, "trouble": str(error)}
 
 
-def _fleet_words(console: Console, shown: Json) -> Json:
-    rows = fleet.rows(shown["targets"], shown["recent"], shown["now"])
+def _fleet_words(console: Console, read: Json) -> Json:
+    rows = fleet.rows(read["targets"], read["recent"], read["now"])
     more: Json = {"rows": rows, "counts": fleet.counts(rows), "totals": fleet.totals(rows), "operations": []}
     try:
-        more["operations"] = [words.operation_row(one) for one in console.operations(None, limit=OPERATIONS)]
+        more["operations"] = [words.operation_row(one) for one in console.operations(None, limit=OPERATIONS_OF_FLEET)]
     except StoreError as error:
         more["trouble"] = str(error)
-    return shown | more
+    return read | more
+
+
+def _target(console: Console, name: str) -> Json:
+    try:
+        return {"target": console.target(name)}
+    except StoreError as error:
+        return {"target": None, "trouble": str(error)}
+
+
+def _target_words(console: Console, read: Json, before: datetime | None) -> Json:
+    name = read["target"]["name"]
+    more: Json = {"before": before and rfc3339(before)}
+    records: tuple[Json, ...] = ()
+    operations: tuple[Json, ...] = ()
+    interventions: tuple[Json, ...] = ()
+    try:
+        records = console.decisions(name, before=before, since=None, limit=RECORDS)
+        operations = console.operations(name, limit=OPERATIONS)
+        interventions = console.interventions(name, limit=INTERVENTIONS)
+    except StoreError as error:
+        more["trouble"] = str(error)
+    more["older"] = records[-1]["at"] if len(records) == RECORDS else ""
+    return read | of_target.shown(read["target"], records, operations, interventions, read["now"]) | more

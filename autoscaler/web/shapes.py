@@ -279,6 +279,15 @@ class NodeColumns(BaseModel):
     max: list[int | None]
 
 
+class Move(BaseModel):
+    """A decision to scale."""
+
+    at: AwareDatetime
+    decision: Literal["out", "in"]
+    change: int
+    reason: str
+
+
 class Chart(BaseModel):
     """What a chart of a target shows."""
 
@@ -288,6 +297,7 @@ class Chart(BaseModel):
     until: AwareDatetime
     series: list[Series]
     nodes: NodeColumns
+    moves: list[Move]
     thinned: bool
 
 

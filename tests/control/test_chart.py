@@ -24,9 +24,12 @@ def rule(name: str = "cpu", **more: Any) -> Json:
     }
 
 
-def record(minute: float, *, current: int = 3, desired: int = 3, **values: Any) -> Json:
+def record(minute: float, *, current: int = 3, desired: int = 3, decision: str = "hold", **values: Any) -> Json:
     return {
         "at": rfc3339(START + minute * MINUTE),
+        "decision": decision,
+        "change": desired - current,
+        "reason": "within_bounds",
         "desired": desired,
         "nodes": {"current": current, "ready": current, "min": 2, "max": 16},
         "rules": [{"rule": name, "value": value} for name, value in values.items()],
@@ -169,3 +172,12 @@ def test_whatever_is_thinned_is_in_order_and_keeps_the_extremes(values, points):
     seen = [value for _, value in kept if value is not None]
     assert (min(seen, default=None), max(seen, default=None)) == (min(there, default=None), max(there, default=None))
     assert any(value is None for _, value in kept) == (None in values)
+
+
+def test_no_decision_to_scale_is_thinned_away():
+    records = [record(minute / 10, cpu=50) for minute in range(100)]
+    records[41] = record(4.1, desired=4, decision="out", cpu=90)
+
+    assert drawn(records, points=2)["moves"] == [
+        {"at": "2026-11-23T09:04:06Z", "decision": "out", "change": 1, "reason": "within_bounds"}
+    ]

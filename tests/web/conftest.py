@@ -144,6 +144,7 @@ def chart(target: str = "orders") -> Json:
             }
         ],
         "nodes": {"at": [1795424340.0], "current": [3], "ready": [2], "desired": [4], "min": [2], "max": [16]},
+        "moves": [{"at": "2026-11-23T09:59:00Z", "decision": "out", "change": 1, "reason": "above_threshold"}],
         "thinned": False,
     }
 
@@ -151,7 +152,26 @@ def chart(target: str = "orders") -> Json:
 POLICY: Json = {
     "place": "policies/orders.yaml:4",
     "mode": "enforce",
+    "min": 2,
+    "max": 16,
     "limits": {"added_per_day": 8, "actions_per_day": None},
+    "settings": [
+        {"key": "mode", "value": "enforce", "from": "defaults"},
+        {"key": "nodes.min", "value": 2, "from": "target"},
+        {"key": "limits.add", "value": None, "from": "default"},
+        {
+            "key": "rules",
+            "value": [
+                {
+                    "name": "cpu",
+                    "metric": {"name": "ddm_cpu_util", "period": "1m"},
+                    "out": [{"above": 75, "for": "5m"}],
+                    "in": [],
+                }
+            ],
+            "from": "target",
+        },
+    ],
 }
 NOTHING_YET: Json = {"actions": 0, "out_actions": 0, "added": 0}
 

@@ -1,4 +1,4 @@
-"""What `explain` prints of a record: one sentence, a table of rules and vetoes, and what else holds."""
+"""A record explained, for `explain` and the dashboard: its sentence, a table of rules and vetoes, what else holds."""
 
 from typing import Any
 
