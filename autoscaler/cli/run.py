@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from autoscaler import clock, configuration, daemon, errors
+from autoscaler import clock, configuration, daemon
 from autoscaler.cli import check
 from autoscaler.telemetry import logs
 
@@ -31,24 +31,7 @@ def run(
     logs.configure(level=settings.log_level.value, style=settings.log_format.value, secrets=settings.secrets())
     for warning in found.warnings:
         logs.write("warning", warning, {})
-    try:
-        asyncio.run(_serve(daemon.setup_of(found), its_clock, origin))
-    except Exception as error:
-        if settings.log_format.value != "json":
-            raise
-        _log_the_end(error)
-        raise typer.Exit(2 if isinstance(error, errors.BadConfig) else 1) from error
-
-
-def _log_the_end(error: Exception) -> None:
-    """What ended the daemon, as the log is written: whoever reads it by a program finds no other lines in it."""
-    if isinstance(error, errors.BadConfig):
-        for problem in error.problems:
-            logs.write("error", str(problem), {})
-    elif isinstance(error, errors.AutoscalerError):
-        logs.write("error", str(error), {})
-    else:
-        logs.write("error", f"this should not have happened ({type(error).__name__}: {error})", {}, error=error)
+    asyncio.run(_serve(daemon.setup_of(found), its_clock, origin))
 
 
 async def _serve(setup: daemon.Setup, its_clock: clock.SystemClock, origin: configuration.Origin) -> None:

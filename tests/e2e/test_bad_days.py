@@ -306,7 +306,7 @@ def test_a_job_list_that_forgets_does_not_lose_an_operation(world):
 
 
 def test_somebody_elses_scale_out_is_waited_for_and_then_a_foreign_operation_with_its_cooldown(tmp_path, started):
-    slowly = {"jobs": {"enlarge": "20m", "status_delay": "15m"}, "faults": [{"kind": "foreign_scale_out", "nodes": 2}]}
+    slowly = {"jobs": {"enlarge": "90m", "status_delay": "80m"}, "faults": [{"kind": "foreign_scale_out", "nodes": 2}]}
     fresh = begin(tmp_path, SCENARIO | slowly, {"hot": EAGER | {"cooldown": {"out": "30m"}}}, speed=200)
     started(fresh.cloud), started(fresh.daemon).ready()
     held = fresh.more("hot", lambda one: one["reason"] == "in_progress", set())
