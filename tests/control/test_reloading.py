@@ -1,25 +1,27 @@
 """A reload: all or nothing, and whatever it falls into, no node is bought by a policy that holds no longer."""
 
 import asyncio
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from autoscaler.control.reloading import Fresh, Reloader
-from autoscaler.core.decision import Reason
-from autoscaler.core.operation import State
+from autoscaler.core.decision import Decision, Reason
+from autoscaler.core.operation import Operation, State
 from autoscaler.core.policy import CLOUD_EYE, Fleet, FleetLimits, OnMissing, Policy
 from autoscaler.core.target import Mode
 from autoscaler.errors import BadConfig, PolicyReplaced, Problem, StoreError
-from autoscaler.ports import Cause, Change, ChangeRefusedError
+from autoscaler.ports import Cause, Change, ChangeRefusedError, Cloud, Store
 from tests.control.house import HOT_OR_COLD, House, orders, target
 from tests.control.test_fleet import Many, fleet, member
+from tests.control.test_races import Slow
 from tests.control.test_scheduler import CYCLE, busy_house, running, until
 from tests.core.given import CONNECTIONS, MINUTE, NO_COOLDOWN, step, threshold
-from tests.fakes import LOST
+from tests.fakes import LOST, MemoryStore
 
 WRONG = Problem("p.yaml", 3, 5, "targets.orders", "is wrong")
 
@@ -226,6 +228,44 @@ async def test_a_reload_waits_for_an_intent_that_is_being_committed(policies):
     assert order == ["committed", "reloaded"]
     assert len(house.cloud.mutations) == 1
     assert bool(done.warnings) == (policies == ())
+
+
+class Witness(MemoryStore):
+    """Keeps what held of the target at the moment of each intent's commit."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held: list[Policy | None] = []
+        self.house: House
+
+    async def commit_intent(self, operation: Operation, decision: Decision) -> None:
+        self.held.append(self.house.roster.policies.get(operation.target))
+        await super().commit_intent(operation, decision)
+
+
+@pytest.mark.parametrize("seed", range(60))
+async def test_i10_in_any_order_of_reloads_and_rounds_every_intent_is_of_a_policy_that_acts(seed):
+    dice = random.Random(seed)  # noqa: S311  # an order of events, not a secret
+    store = Witness()
+    house = House(store=store, policies=(orders(cooldown=NO_COOLDOWN),))
+    store.house = house
+    house.start(store=cast("Store", Slow(store, dice)), cloud=cast("Cloud", Slow(house.cloud, dice)))
+    house.metrics.stand_at(90)
+    kinds = [(), (orders(mode=Mode.OBSERVE),), (orders(cooldown=NO_COOLDOWN),), (orders(nodes=(2, 20)),)]
+    for _ in range(12):
+        round_ = asyncio.ensure_future(house.cycle.run_once(tuple(house.roster.policies.values())))
+        for _ in range(dice.randrange(60)):
+            await asyncio.sleep(0)
+        await reload(house, *dice.choice(kinds))
+        await round_
+        house.cloud.finish_all()
+        house.minutes(2)
+        await house.look()
+    await house.calls_end()
+
+    assert all(one is not None and one.mode is Mode.ENFORCE for one in store.held)
+    assert len(store.held) == len({op.id for op in house.ours}) >= len(house.cloud.mutations)
+    assert {type(error) for _, error in house.monitor.failures} <= {PolicyReplaced}
 
 
 async def test_a_hold_that_is_recorded_after_its_target_was_removed_leaves_nothing_in_memory():
