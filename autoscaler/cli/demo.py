@@ -6,6 +6,7 @@ Everything between the two is real: HTTP on loopback, sign-in, jobs that take ti
 import asyncio
 import contextlib
 import json
+import secrets
 import signal
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import SecretStr
 
 from autoscaler import clock, daemon, errors
 from autoscaler.cli import demo_day, demo_show
@@ -53,7 +55,9 @@ def demo(
     logs.configure(level="error", style="text")
     day = demo_day.day_of(trace)
     with tempfile.TemporaryDirectory(prefix="autoscaler-demo-") as folder:
-        summary = asyncio.run(_play(_Stage(day, speed, seconds, _address(listen), Path(folder))))
+        summary = asyncio.run(
+            _play(_Stage(day, speed, seconds, _address(listen), Path(folder), secrets.token_urlsafe(6)))
+        )
     sys.stdout.write(json.dumps(summary) + "\n" if form is Format.JSON else demo_show.as_text(summary))
 
 
@@ -66,6 +70,7 @@ class _Stage:
     seconds: float | None  # real ones; None: until a signal
     address: tuple[str, int] | None  # None: the preferred port, or a free one
     folder: Path  # for the store; gone afterwards
+    token: str  # for the dashboard, of this demo alone
 
 
 async def _play(stage: _Stage) -> dict[str, Any]:
@@ -77,7 +82,7 @@ async def _play(stage: _Stage) -> dict[str, Any]:
     wanted = scenario.Scenario(load=stage.load)
     async with server.Emulator(wanted, its_clock) as emulator:
         playing = _daemon(stage, wanted, emulator.addresses, its_clock)
-        _announce(playing.web.url, emulator.addresses.iam, _clocks(stage, its_clock.now()))
+        _announce(playing.web.url, emulator.addresses.iam, stage.token, _clocks(stage, its_clock.now()))
         if stage.address is None and not playing.web.url.endswith(f":{PREFERRED_PORT}"):
             sys.stderr.write(f"Port {PREFERRED_PORT} is taken: the dashboard has another; --listen names one.\n")
         if stage.seconds is not None:
@@ -126,6 +131,7 @@ def _daemon(
         store=f"sqlite:///{stage.folder}/demo.db",
         host=host,
         port=port,
+        token=SecretStr(stage.token),
         shown={"demo": "an emulated cloud on loopback"},
     )
     try:
@@ -145,8 +151,9 @@ def _clocks(stage: _Stage, begun: datetime) -> str:
     )
 
 
-def _announce(url: str, emulator: str, clocks: str) -> None:
+def _announce(url: str, emulator: str, token: str, clocks: str) -> None:
     sys.stderr.write(f"dashboard  {url}/\nmetrics    {url}/metrics\nemulator   {emulator}/_emulator/state\n")
+    sys.stderr.write(f"token      {token} (with it the dashboard lets you pause, override and resume)\n")
     sys.stderr.write(f"{clocks}\nPress Ctrl-C to stop.\n")
     sys.stderr.flush()
 

@@ -9,7 +9,7 @@ from starlette.staticfiles import StaticFiles
 
 from autoscaler import __version__
 from autoscaler.ports import Console
-from autoscaler.web import answers, api, page, probes
+from autoscaler.web import answers, api, page, probes, steering
 from autoscaler.web.armour import Armour
 from autoscaler.web.same_site import SameSite
 from autoscaler.web.token import TokenRule
@@ -36,5 +36,6 @@ def create_app(console: Console, metrics: Exposition, token: SecretStr | None) -
     app.include_router(probes.router(console, metrics, rule))
     app.include_router(api.router(console, rule))
     app.include_router(page.router(console, steerable=bool(token and token.get_secret_value())))
+    app.include_router(steering.router(console))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app

@@ -59,16 +59,13 @@ def _steps(operation: Json, nodes: Json | None) -> tuple[Step, ...]:
     }
     sent = "now" if operation["state"] == "planned" else "done"
     accepted = {"planned": "next", "unknown": "now"}.get(operation["state"], "done")
-    job = operation["job_id"] or operation["order_id"] or ""
-    told = (
-        "the answer was lost; it is being looked for" if operation["state"] == "unknown" else f"{at['submitted']} {job}"
-    )
+    told = "the answer was lost; it is being looked for" if operation["state"] == "unknown" else at["submitted"]
     working = "now" if operation["state"] == "submitted" else "next"
     there = "" if nodes is None else f"{nodes['ready']} of {nodes['current']} nodes ready"
     return (
         Step("written down", "done", at["committed"]),
         Step("sent to the cloud", sent, at["submitted"]),
-        Step("accepted", accepted, told.strip()),
+        Step("accepted", accepted, told),
         Step(
             "nodes arrive" if operation["direction"] == "out" else "nodes leave",
             working,

@@ -437,7 +437,7 @@ def test_the_reference_names_every_path(served):
     listed = [line for line in DOCS.read_text().splitlines() if re.match(r"\| `(GET|POST) ", line)]
     documented = {path for line in listed for path in re.findall(r"`((?:GET|POST) [^`]+)`", line.split(" | ")[0])}
 
-    pages = {"GET /", "GET /targets/{name}", "GET /targets/{name}/decisions/{at}"}
+    pages = {"GET /", "GET /targets/{name}", "GET /targets/{name}/decisions/{at}", "GET /targets/{name}/foretold"}
     assert documented == described | pages
 
 

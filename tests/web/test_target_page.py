@@ -227,7 +227,7 @@ def test_an_operation_is_on_the_page_with_its_steps(served):
     shown = page(served, PATH)
 
     assert "Scaling in by 1 node 10 min" in shown.text
-    assert "accepted 09:51:00 job-7 nodes leave 2 of 3 nodes ready" in shown.text
+    assert "accepted 09:51:00 nodes leave 2 of 3 nodes ready" in shown.text
     assert [found.get("aria-current") for found in shown.of("li", "now")] == ["step"]
 
 

@@ -1,0 +1,146 @@
+"""What a change would do is said before it is made."""
+
+from datetime import timedelta
+
+import pytest
+
+from autoscaler.web import foretold
+from tests.web.conftest import NOW, POLICY, held, operation, target
+
+HOUR = timedelta(hours=1)
+OPEN = {"operation": operation()}
+
+
+def known(**more):
+    return target(**more) | {"policy": POLICY}
+
+
+@pytest.mark.parametrize(
+    ("state", "lasts", "words"),
+    [
+        ({}, HOUR, "orders is left at 3 nodes until 2026-11-23 11:00 UTC: no node is added or removed"),
+        ({}, None, "until somebody resumes it"),
+        ({"nodes": None}, HOUR, "orders is left at its present size"),
+        (OPEN, HOUR, "The operation that is under way is not stopped."),
+        ({"override": held(nodes=6)}, HOUR, "The override waits until it is resumed"),
+    ],
+    ids=["for an hour", "for ever", "not looked at", "under way", "overridden"],
+)
+def test_of_a_pause(state, lasts, words):
+    assert words in foretold.pause(known(**state), lasts, NOW)
+
+
+@pytest.mark.parametrize(
+    ("state", "asked", "words"),
+    [
+        ({"pauses": [held(all=False)]}, {}, "its pause ends now; the next look, within 60 s, may change nodes"),
+        ({"pauses": [held(all=False)] * 2}, {}, "its 2 pauses end now"),
+        ({"pauses": [held(all=True)]}, {}, "this will be refused"),
+        ({}, {}, "orders is not paused."),
+        ({"override": held(nodes=6)}, {}, "The override of 6 nodes stays."),
+        ({"override": held(nodes=6)}, {"override": True}, "The override of 6 nodes ends: the rules decide again."),
+        ({}, {"breaker": True}, "Failures up to now no longer count"),
+    ],
+    ids=["one pause", "two", "of all", "none", "an override stays", "an override ends", "the breaker"],
+)
+def test_of_resuming(state, asked, words):
+    assert words in foretold.resume(known(**state), **{"override": False, "breaker": False, **asked})
+
+
+@pytest.mark.parametrize(
+    ("state", "nodes", "words"),
+    [
+        ({}, 5, "orders goes from 3 to 5 nodes: at the next look 2 nodes more will be bought."),
+        ({}, 2, "orders goes from 3 to 2 nodes: at the next look 1 node will be removed."),
+        ({}, 3, "orders stays at 3 nodes."),
+        ({}, 5, "The number stays until 2026-11-23 11:00 UTC; then the rules decide again."),
+        ({"pauses": [held(all=False)]}, 5, "It is paused: nothing happens until it is resumed."),
+        ({"mode": "observe"}, 5, "The mode is observe: nothing is sent"),
+        ({"mode": "out_only"}, 2, "out_only: it does not scale in"),
+        (OPEN, 5, "First the operation under way has to end."),
+    ],
+    ids=["more", "fewer", "as many", "the end", "paused", "observe", "out only", "under way"],
+)
+def test_of_an_override(state, nodes, words):
+    assert words in foretold.override(known(**state), nodes, HOUR, NOW)
+
+
+def test_out_only_says_nothing_of_a_scale_out():
+    assert "out_only" not in foretold.override(known(mode="out_only"), 5, HOUR, NOW)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "lasts", "words"),
+    [
+        (1, HOUR, "1 is outside the policy: it allows 2 to 16 nodes."),
+        (5, timedelta.max, "longer than anybody can mean"),
+    ],
+    ids=["too few", "too long"],
+)
+def test_of_an_override_that_cannot_be(nodes, lasts, words):
+    with pytest.raises(foretold.NothingToSayError, match=words):
+        foretold.override(known(), nodes, lasts, NOW)
+
+
+@pytest.mark.parametrize(
+    ("direction", "outcome", "words"),
+    [
+        ("out", "succeeded", "all of its nodes came, and its cooldowns begin now"),
+        ("in", "failed", "the nodes that are seen to have gone count"),
+        ("out", "never_happened", "no node came, and the breaker counts a failure"),
+    ],
+    ids=["succeeded", "failed", "never"],
+)
+def test_of_resolving(direction, outcome, words):
+    said = foretold.resolve(known(operation=operation(direction=direction)), outcome)
+
+    assert f"The daemon stops following {direction} by 1 node (op-1)." in said
+    assert words in said
+
+
+@pytest.mark.parametrize(
+    ("state", "outcome", "words"),
+    [({}, "failed", "no open operation"), (OPEN, "gone", "closed as succeeded, failed, never_happened")],
+    ids=["nothing open", "no outcome"],
+)
+def test_of_resolving_what_cannot_be(state, outcome, words):
+    with pytest.raises(foretold.NothingToSayError, match=words):
+        foretold.resolve(known(**state), outcome)
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "words"),
+    [
+        ("action=pause&for=2h", 200, "until 2026-11-23 12:00 UTC"),
+        ("action=pause", 200, "until somebody resumes it"),
+        ("action=resume&override=true", 200, "not paused"),
+        ("action=override&nodes=5&for=2h", 200, "from 3 to 5 nodes"),
+        ("action=override&nodes=five&for=2h", 422, "as a whole number"),
+        ("action=override&nodes=5&for=soon", 422, "'soon' is no duration"),
+        ("action=pause&for=0s", 422, "longer than 0s"),
+        ("action=resolve&as=failed", 422, "no open operation"),
+        ("action=destroy", 422, "action: "),
+    ],
+    ids=lambda value: str(value).replace("&", " ")[:40],
+)
+def test_the_daemon_is_asked_for_it_and_changes_nothing(served, asked, status, words):
+    answer = served.http.get(f"/targets/orders/foretold?{asked}")
+
+    assert answer.status_code == status
+    assert words in answer.text
+    assert not [one for one in served.console.asked if one[0] in ("pause", "resume", "override", "resolve")]
+
+
+def test_of_what_is_not_there_nothing_is_foretold(served):
+    assert served.http.get("/targets/none/foretold?action=pause").status_code == 404
+    served.console.broken = "the disk is gone"
+    answer = served.http.get("/targets/orders/foretold?action=pause")
+    assert (answer.status_code, answer.text) == (503, "the disk is gone")
+
+
+def test_the_dialogs_are_there_only_with_a_token(served, locked):
+    assert 'id="steer-pause"' in served.http.get("/targets/orders").text
+    without = locked.http.get("/targets/orders").text
+    assert "<dialog" in without
+    assert "data-steer" not in without
+    assert "read only: started without a token" in without
