@@ -1,6 +1,7 @@
 """What a change would do is said before it is made."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ HOUR = timedelta(hours=1)
 OPEN = {"operation": operation()}
 
 
-def known(**more):
+def known(**more: Any) -> dict[str, Any]:
     return target(**more) | {"policy": POLICY}
 
 
