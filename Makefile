@@ -36,8 +36,8 @@ help:
 demo: $(RUNTIME) $(PROJECT)
 	@$(BIN)/autoscaler demo $(ARGS)
 
-# Three workers on two cores: much of what real processes do is waiting. tests/conftest.py says which stay together.
-WORKERS ?= --numprocesses 3 --dist loadgroup --no-loadscope-reorder
+# Three workers on two cores: much of what real processes do is waiting. A file's tests stay together, in order.
+WORKERS ?= --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 # What decides is fully covered by its own examples, not by chance or by whatever else imports it.
 CORE     := .venv/core-coverage

@@ -21,16 +21,9 @@ def pytest_configure() -> None:
 SIMULATION = Path(__file__).parent / "simulation"
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files of real processes first: they last longest, and mostly wait, while another worker computes.
-
-    A file's tests stay together on one worker, in order; those of simulated days go wherever there is time.
-    """
+    """Files of real processes first, which mostly wait, then simulated days, which only compute, then all others."""
     items.sort(key=_place)
-    for item in items:
-        if SIMULATION not in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(SIMULATION.parent))))
 
 
 def _place(item: pytest.Item) -> int:

@@ -1,26 +1,8 @@
-"""Days of the real daemon against the emulated cloud, in virtual time, with everything going wrong that can."""
-
-import pytest
+"""A calm day, and that a seed is one history. The days in which things go wrong are in several files, so that more than
+one worker can play them at a time.
+"""
 
 from tests.simulation import history, plans
-
-SEEDS = range(1, 21)
-
-
-@pytest.mark.parametrize("seed", SEEDS)
-def test_a_day_in_which_everything_is_mixed(seed, disk):
-    report = history.play(plans.of_seed(seed), disk)
-
-    assert report.problems == [], f"seed {seed}: python -m tests.simulation.soak --seed {seed} plays it again"
-
-
-@pytest.mark.parametrize("name", sorted(plans.FAULTS))
-def test_one_fault_again_and_again(name, disk):
-    report = history.play(plans.alone(name, seed=1), disk)
-
-    assert report.problems == []
-    assert report.names == {name}
-    assert report.accepted > 0
 
 
 def test_a_calm_day_is_decided_every_minute_and_follows_the_load(disk):

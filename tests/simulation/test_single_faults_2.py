@@ -1,0 +1,14 @@
+"""One fault again and again, in a cloud that is well otherwise: the others of plans.FAULTS."""
+
+import pytest
+
+from tests.simulation import history, plans
+
+
+@pytest.mark.parametrize("name", sorted(plans.FAULTS)[1::2])
+def test_one_fault_again_and_again(name, disk):
+    report = history.play(plans.alone(name, seed=1), disk)
+
+    assert report.problems == []
+    assert report.names == {name}
+    assert report.accepted > 0
