@@ -121,11 +121,19 @@ def _guarded(
         rules=tuple([one.record() for one in recommendations]),
         stages=(*flow.stages, StageRecord("guards", end, first.value if first else "")),
         vetoes=tuple(vetoes),
-        details=_standing_details(policy, observation) | _details(flow, vetoes),
+        details=_all_details(policy, observation, flow, vetoes),
         wanted_reason=flow.reason if vetoes or flow.stopped else None,
         mode=observation.mode.value,
         rules_desired=flow.rules_desired,
     )
+
+
+def _all_details(policy: Policy, observation: Observation, flow: Flow, vetoes: dict[Reason, str]) -> dict[str, str]:
+    """What stands in the way, and what is told in every record while it lasts; mostly nothing."""
+    found = _details(flow, vetoes) if vetoes or flow.capped is not None else {}
+    if observation.override is None and policy.fleet is None:
+        return found
+    return _standing_details(policy, observation) | found
 
 
 def _details(flow: Flow, vetoes: dict[Reason, str]) -> dict[str, str]:

@@ -219,7 +219,14 @@ GUARDS: dict[Reason, Guard] = {
 }
 """Every guard by its reason; the order is that in which the first veto becomes the reason of a hold."""
 
+_GUARDS = tuple(GUARDS.items())
+
 
 def vetoes(case: Case) -> dict[Reason, str]:
     """Every veto that applies, in order, with its sentence."""
-    return {reason: sentence for reason, guard in GUARDS.items() if (sentence := guard(case)) is not None}
+    found = {}
+    for reason, guard in _GUARDS:
+        sentence = guard(case)
+        if sentence is not None:
+            found[reason] = sentence
+    return found

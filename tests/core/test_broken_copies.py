@@ -96,7 +96,7 @@ BREAKS = {
         invariants.missing_data_never_flips,
     ),
     "i5-half-samples-scale-in": (
-        Break(threshold, " and not sample.half", ""),
+        Break(threshold, " or sample.half", ""),
         invariants.half_samples_never_scale_in,
     ),
     "i6-cooldown-is-forgotten": (

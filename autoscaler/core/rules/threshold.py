@@ -1,7 +1,7 @@
 """Threshold rules: the largest step that holds moves so many nodes; where an out and an in step both hold, out."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 
 from autoscaler.core.decision import Compared, Progress, Reason
@@ -113,15 +113,27 @@ def _looked_at(step: Step, view: View) -> tuple[Sample, ...]:
 def _holds_on(step: Step, direction: Direction, view: View) -> tuple[Sample, ...]:
     """The samples on which the step holds; none where it does not."""
     samples = _looked_at(step, view)
-    beyond = _above(samples, step.threshold) if direction is Direction.OUT else _below(samples, step.threshold)
-    holds = sum(beyond) >= step.datapoints[0] if step.datapoints is not None else all(beyond)
-    return samples if holds else ()
+    if step.datapoints is None:
+        return samples if _all_beyond(samples, step.threshold, direction) else ()
+    beyond = sum([_beyond(sample, step.threshold, direction) for sample in samples])
+    return samples if beyond >= step.datapoints[0] else ()
 
 
-def _above(samples: Sequence[Sample], threshold: Decimal) -> Iterator[bool]:
-    return (sample.value > threshold for sample in samples)
+def _all_beyond(samples: Sequence[Sample], threshold: Decimal, direction: Direction) -> bool:
+    """Whether each is. Most of what a decision compares is here, and a plain loop takes half as long as `all`."""
+    if direction is Direction.OUT:
+        for sample in samples:  # noqa: SIM110  # see above
+            if sample.value <= threshold:
+                return False
+        return True
+    for sample in samples:  # noqa: SIM110  # see above
+        if sample.value >= threshold or sample.half:
+            return False
+    return True
 
 
-def _below(samples: Sequence[Sample], threshold: Decimal) -> Iterator[bool]:
-    """Seen by all nodes, too: a half sample never scales in."""
-    return (sample.value < threshold and not sample.half for sample in samples)
+def _beyond(sample: Sample, threshold: Decimal, direction: Direction) -> bool:
+    """Strictly, and for scaling in seen by all nodes, too: a half sample never scales in."""
+    if direction is Direction.OUT:
+        return sample.value > threshold
+    return sample.value < threshold and not sample.half
