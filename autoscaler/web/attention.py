@@ -44,7 +44,9 @@ def of(target: Json) -> Standing:
         return Standing.OFF
     if decision is None:
         return Standing.STARTING
-    return _of_record(decision, moving=operation is not None, by_hand=bool(target["pauses"] or target["override"]))
+    # In observe what is under way is only imagined.
+    moving = operation is not None or (decision["reason"] == Reason.IN_PROGRESS and target["mode"] != "observe")
+    return _of_record(decision, moving=moving, by_hand=bool(target["pauses"] or target["override"]))
 
 
 def _of_record(decision: Json, *, moving: bool, by_hand: bool) -> Standing:

@@ -29,6 +29,11 @@ STANDINGS = {
     "sold out": ({"decision": held_record("sold_out")}, Standing.HELD_BACK),
     "a cooldown": ({"decision": held_record("cooldown")}, Standing.STEADY),
     "an operation": ({"operation": operation()}, Standing.CHANGING),
+    "somebody else's": ({"decision": held_record("in_progress", vetoes=("in_progress",))}, Standing.CHANGING),
+    "only imagined": (
+        {"decision": held_record("in_progress", vetoes=("in_progress", "observe_only")), "mode": "observe"},
+        Standing.STEADY,
+    ),
     "about to": ({"decision": record(0, "in", "below_threshold")}, Standing.CHANGING),
     "paused": ({"pauses": [held(all=False)]}, Standing.BY_HAND),
     "overridden": ({"override": held(nodes=6)}, Standing.BY_HAND),

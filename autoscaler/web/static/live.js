@@ -71,10 +71,12 @@ async function read() {
 }
 
 function take(fresh) {
+  const focused = document.activeElement;
   for (const old of document.querySelectorAll("[data-live]")) {
     const now = fresh.getElementById(old.id);
     if (now) morph(old, now);
   }
+  if (focused !== document.activeElement && focused?.isConnected) focused.focus({ preventScroll: true }); // it was moved
   const known = document.querySelector("#empty, #rows, #target"), then = known && fresh.getElementById(known.id);
   if (known && !then) location.reload(); // the first target came, or this one went
   after();

@@ -108,5 +108,5 @@ function tell(action, said) {
   told.textContent = [nothing ? "There was nothing to resume." : DONE[action], ...(said.notes ?? [])].join(" ");
   told.hidden = false;
   clearTimeout(tell.timer);
-  tell.timer = setTimeout(() => { told.hidden = true; }, 10000);
+  tell.timer = setTimeout(() => { told.hidden = true; }, 6000);
 }

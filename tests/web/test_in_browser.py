@@ -1,0 +1,270 @@
+"""The pages in a real browser over a console of fakes: a thousand targets, every state, and a daemon that goes away."""
+
+import math
+from collections.abc import Generator
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from autoscaler.ports import EventKind
+from tests.browser import LOOKS, Visit, chromium, visit
+from tests.web.conftest import NOW, TOKEN, FakeConsole, Served, held, operation, record, target
+
+MANY = 1000
+
+
+@pytest.fixture(scope="module")
+def browser() -> Generator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+def waving(place: int) -> list[tuple[float, dict[str, float | None]]]:
+    """An hour of load."""
+    return [
+        (NOW.timestamp() - 60 * (59 - minute), {"cpu": 50 + 30 * math.sin(minute / 9 + place)}) for minute in range(60)
+    ]
+
+
+def fleet_of(count: int) -> FakeConsole:
+    shown = [target(f"{'orders' if place % 2 else 'carts'}-{place:04}") for place in range(count)]
+    for place, one in enumerate(shown):
+        if place % 100 == 7:
+            one["error"] = "DDM answered 500 for this instance"
+        elif place % 50 == 3:
+            one["operation"] = operation(target=one["name"])
+        elif place % 40 == 9:
+            one["pauses"] = [held(all=False, who="ann", reason="a move")]
+    return FakeConsole(shown=shown, lately={one["name"]: waving(place) for place, one in enumerate(shown)})
+
+
+@pytest.fixture(scope="module")
+def many() -> Generator[Served]:
+    running = Served(fleet_of(MANY), TOKEN)
+    yield running
+    running.close()
+
+
+# From the key to the frame that shows it; a person takes a tenth of a second for at once.
+TYPED = """async (words) => {
+  const find = document.getElementById("find"), took = [];
+  for (const one of words) {
+    await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+    const begun = performance.now();
+    find.value = one;
+    find.dispatchEvent(new Event("input"));
+    await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+    took.push(performance.now() - begun);
+  }
+  return took;
+}"""
+
+
+def test_a_thousand_targets_are_found_as_one_types(browser, many):
+    with visit(browser, many.url) as seen:
+        rows = seen.page.locator(".row")
+        expect(rows).to_have_count(MANY)
+
+        took = seen.page.evaluate(TYPED, ["o", "or", "orders-01", "orders-0107", "", "carts"])
+        seen.page.fill("#find", "orders-0107")
+
+        expect(seen.page.locator(".row:visible")).to_have_count(1)
+        expect(seen.page.locator("#found")).to_have_text("1 target matches")
+        assert sorted(took)[len(took) // 2] < 250, took  # on two cores that others use, too
+        assert seen.said == []
+
+
+def test_what_wants_attention_is_first_and_can_be_shown_alone(browser, many):
+    with visit(browser, many.url) as seen:
+        expect(seen.page.locator(".row").first).to_have_attribute("data-show", "alarm")
+
+        seen.page.get_by_role("button", name="changing").click()
+
+        expect(seen.page.locator(".row:visible")).to_have_count(20)
+        assert seen.page.url.endswith("#show=changing")
+        seen.page.reload()
+        expect(seen.page.locator(".row:visible")).to_have_count(20)
+        expect(seen.page.get_by_role("button", name="changing")).to_have_attribute("aria-pressed", "true")
+
+
+def test_nothing_found_says_so_and_shows_all_again(browser, many):
+    with visit(browser, many.url) as seen:
+        seen.page.keyboard.press("/")
+        seen.page.keyboard.type("no such thing")
+        expect(seen.page.get_by_text("No target matches.")).to_be_visible()
+
+        seen.page.get_by_role("button", name="Show all").click()
+
+        expect(seen.page.locator(".row:not([hidden])")).to_have_count(MANY)
+        expect(seen.page.locator("#find")).to_be_focused()
+
+
+def fresh(served: Served) -> None:
+    """Let those who watch know that there is something new."""
+    served.call(served.console.feed.publish, EventKind.CYCLE, None, dict)
+
+
+def test_a_row_is_made_like_the_daemon_is_and_focus_stays(browser, served):
+    served.console.shown = [target("a"), target("b"), target("c")]
+    with visit(browser, served.url) as seen:
+        expect(seen.page.locator("#link")).to_have_text("live")
+        seen.page.get_by_role("link", name="b", exact=True).focus()
+
+        served.console.shown = [target("a"), target("b", error="no such group"), target("d")]
+        fresh(served)
+
+        expect(seen.page.locator(".row").first).to_contain_text("no such group")
+        expect(seen.page.get_by_role("link", name="b", exact=True)).to_be_focused()
+        assert seen.page.locator(".row").evaluate_all("all => all.map((one) => one.dataset.key)") == ["b", "a", "d"]
+        assert seen.said == []
+
+
+def test_a_page_whose_daemon_is_gone_says_so(browser, console):
+    served = Served(console, TOKEN)
+    with visit(browser, served.url) as seen:
+        expect(seen.page.locator("#link")).to_have_text("live")
+
+        served.close()
+
+        expect(seen.page.get_by_role("alert")).to_contain_text("Not up to date: the daemon has not answered since")
+        expect(seen.page.locator("#link")).to_have_text("reconnecting…")
+        assert seen.findings() == []
+
+
+def test_the_first_target_appears_by_itself(browser, served):
+    served.console.shown = []
+    with visit(browser, served.url) as seen:
+        expect(seen.page.get_by_role("heading", name="No targets yet")).to_be_visible()
+        assert seen.findings() == []
+
+        served.console.shown = [target()]
+        fresh(served)
+
+        expect(seen.page.locator(".row")).to_have_count(1)
+
+
+def test_the_judge_finds_what_is_wrong(browser, served):
+    with visit(browser, served.url) as seen:
+        seen.page.evaluate("document.querySelector('.find .sr').remove(); document.documentElement.lang = ''")
+        seen.page.evaluate("document.getElementById('find').placeholder = ''")
+
+        assert {one["id"] for one in seen.findings()} == {"html-has-lang", "label"}
+
+
+STATES = {
+    "fleet": ("/", {}),
+    "target": ("/targets/orders", {}),
+    "no data yet": ("/targets/orders", {"shown": [target(decision=None, nodes=None)]}),
+    "everything at once": (
+        "/targets/orders",
+        {
+            "shown": [
+                target(operation=operation("unknown"), overdue=True, error="no such group", instance_status="GROWING")
+                | {"pauses": [held(all=True, who="ann")], "override": held(nodes=6, until="2026-11-23T11:05:00Z")}
+            ],
+            "records": {
+                "orders": [record(59), record(50, "out", "above_threshold"), record(40, "in", "below_threshold")]
+            },
+        },
+    ),
+    "unknown target": ("/targets/nobody", {}),
+    "no store": ("/", {"broken": "the disk is gone", "readiness": (False, "not signed in"), "health": (False, "late")}),
+}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize(("path", "state"), STATES.values(), ids=STATES)
+def test_every_state_can_be_used_by_everybody(browser, served, path, state, look):
+    for name, value in state.items():
+        setattr(served.console, name, value)
+
+    with visit(browser, served.url + path, look) as seen:
+        assert seen.findings() == []
+        assert seen.wider_than_the_screen() <= 0
+
+
+@pytest.mark.parametrize("action", ["Pause", "Override", "Resume", "Resolve"])
+def test_every_dialog_says_what_will_happen_and_can_be_used_by_everybody(browser, served, action):
+    served.console.shown = [target(operation=operation(), pauses=[held(all=False)])]
+    with visit(browser, f"{served.url}/targets/orders", "phone-dark") as seen:
+        seen.page.get_by_role("button", name=f"{action}…").click()
+
+        expect(seen.page.locator("dialog[open] .foretold")).not_to_be_empty()
+        assert seen.findings() == []
+        seen.page.keyboard.press("Escape")
+        expect(seen.page.get_by_role("button", name=f"{action}…")).to_be_focused()
+
+
+def pause(seen: Visit, token: str) -> None:
+    seen.page.get_by_role("button", name="Pause…").click()
+    seen.page.get_by_role("button", name="Pause orders").click()
+    give(seen, token)
+
+
+def give(seen: Visit, token: str) -> None:
+    seen.page.get_by_label("Token", exact=True).fill(token)
+    seen.page.get_by_role("button", name="Go on").click()
+
+
+def test_a_wrong_token_is_refused_and_asked_for_again(browser, served):
+    with visit(browser, f"{served.url}/targets/orders") as seen:
+        pause(seen, "wrong")
+        expect(seen.page.locator("dialog[open] .refusal")).to_contain_text("is not the daemon's")
+
+        seen.page.get_by_role("button", name="Pause orders").click()
+        give(seen, TOKEN)
+
+        expect(seen.page.locator("#told")).to_have_text("Paused.")
+        assert [one[:2] for one in served.console.asked if one[0] == "pause"] == [("pause", "orders")]
+        assert seen.page.evaluate("[localStorage.length, document.cookie]") == [0, ""]
+
+
+def test_a_change_that_is_refused_says_why(browser, served):
+    served.console.refusal = "all targets are paused, so orders alone cannot be resumed"
+    with visit(browser, f"{served.url}/targets/orders") as seen:
+        pause(seen, TOKEN)
+
+        expect(seen.page.locator("dialog[open] .refusal")).to_contain_text("all targets are paused")
+
+
+def test_a_token_that_is_not_given_changes_nothing(browser, served):
+    with visit(browser, f"{served.url}/targets/orders") as seen:
+        seen.page.get_by_role("button", name="Pause…").click()
+        seen.page.get_by_role("button", name="Pause orders").click()
+        seen.page.keyboard.press("Escape")
+
+        expect(seen.page.get_by_role("button", name="Pause orders")).to_be_enabled()
+        assert not [one for one in served.console.asked if one[0] == "pause"]
+
+
+def test_charts_span_what_is_asked_for_and_a_click_opens_a_decision(browser, served):
+    served.console.records = {"orders": [record(59), record(58)]}
+    with visit(browser, f"{served.url}/targets/orders#range=24h") as seen:
+        expect(seen.page.locator("#chart canvas")).to_have_count(2)
+        assert ("orders", "2026-11-22T10:00:00+00:00") in [
+            (one[0], str(one[1]).replace(" ", "T")) for one in served.console.asked if len(one) == 4
+        ]
+        seen.page.get_by_label("7d").check()
+        expect(seen.page.locator("#chart canvas")).to_have_count(2)
+        over = seen.page.locator(".u-over").first
+        over.click(position={"x": over.evaluate("one => one.clientWidth") - 3, "y": 40})
+
+        expect(seen.page.locator("#decision-dialog")).to_contain_text("held at 3 nodes")
+        assert seen.findings() == []
+        assert seen.said == []
+
+
+def test_a_part_of_a_chart_can_be_looked_at_closely(browser, served):
+    with visit(browser, f"{served.url}/targets/orders") as seen:
+        expect(seen.page.locator("#chart canvas")).to_have_count(2)
+        box = seen.page.locator(".u-over").first.bounding_box()
+        assert box is not None
+        seen.page.mouse.move(box["x"] + 200, box["y"] + 40)
+        seen.page.mouse.down()
+        seen.page.mouse.move(box["x"] + 500, box["y"] + 50, steps=4)
+        seen.page.mouse.up()
+
+        expect(seen.page.locator("#zoomed")).to_be_visible()
+        seen.page.get_by_role("button", name="back to live").click()
+        expect(seen.page.locator("#zoomed")).to_be_hidden()
+        assert seen.said == []
