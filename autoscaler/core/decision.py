@@ -50,6 +50,7 @@ class Reason(StrEnum):
     DATA_NODE_BOTTLENECK = "data_node_bottleneck"  # veto: an associated RDS is at its limit: more DDM nodes cannot help
     DATA_NODE_BUSY = "data_node_busy"  # veto: an associated RDS is not available
     SOLD_OUT = "sold_out"  # veto: the flavor is sold out
+    NOT_LEADER = "not_leader"  # veto: another daemon on the same store leads
     OBSERVE_ONLY = "observe_only"  # veto: the mode lets nothing be sent
 
 
@@ -69,6 +70,7 @@ VETO_ORDER = (
     Reason.DATA_NODE_BOTTLENECK,
     Reason.DATA_NODE_BUSY,
     Reason.SOLD_OUT,
+    Reason.NOT_LEADER,
     Reason.OBSERVE_ONLY,  # last: it hides nothing
 )
 

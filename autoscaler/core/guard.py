@@ -193,6 +193,12 @@ def sold_out(case: Case) -> str | None:
     return checks.offer.zone_error or told
 
 
+def not_leader(case: Case) -> str | None:
+    """Of the daemons that share a store one leads; the others look on."""
+    led_by = case.observation.led_by
+    return None if led_by is None else f"{led_by or 'another daemon'} leads, this one stands by"
+
+
 def observe_only(case: Case) -> str | None:
     """In observe nothing is sent."""
     mode = case.observation.mode
@@ -215,6 +221,7 @@ GUARDS: dict[Reason, Guard] = {
     Reason.DATA_NODE_BOTTLENECK: data_node_bottleneck,
     Reason.DATA_NODE_BUSY: data_node_busy,
     Reason.SOLD_OUT: sold_out,
+    Reason.NOT_LEADER: not_leader,
     Reason.OBSERVE_ONLY: observe_only,  # last: it hides nothing
 }
 """Every guard by its reason; the order is that in which the first veto becomes the reason of a hold."""

@@ -69,6 +69,7 @@ class Observation:
     overrides: tuple[Override, ...] = ()  # of this target; of those active now the one that began last counts
     breaker_reset: datetime | None = None  # failures up to then no longer count: somebody closed the breaker
     fleet: Use | None = None  # what all targets together have and have used; None where no policy limits that
+    led_by: str | None = None  # of daemons that share a store, the one that may act ("": not known which); None: we may
     checks: Checks | None = None  # read only when something would move
 
     @cached_property

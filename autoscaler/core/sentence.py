@@ -55,6 +55,7 @@ _STOPS: dict[str, str] = {
     Reason.DATA_NODE_BOTTLENECK: "a data node is at its limit: more DDM nodes cannot help",
     Reason.DATA_NODE_BUSY: "a data node is not available",
     Reason.SOLD_OUT: "the flavor is sold out",
+    Reason.NOT_LEADER: "another daemon leads, this one stands by",
     Reason.OBSERVE_ONLY: "the mode is observe",
 }
 """What stood in the way of a change."""

@@ -104,6 +104,7 @@ NOT_PASSED = {
         {"checks": checks(observation(), data_nodes=(DataNode("d", "d", "busy", "ACTIVE"),))},
         6,
     ),
+    "not_leader": ({"led_by": ""}, 6),
     "observe_only": ({"mode": Mode.OBSERVE}, 6),
 }
 

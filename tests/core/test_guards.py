@@ -152,6 +152,8 @@ OPEN = {"operations": (operation(state=State.SUBMITTED, change=2, id="op7"),)}
         pytest.param({"keys": {"data_node_max_cpu": Decimal(85)}}, "", "", id="cpu-not-read-yet"),
         pytest.param({"pre": {"offer": offer(sold_out=True)}}, "sold_out", "", id="sold-out"),
         pytest.param({"pre": {"offer": offer()}}, "", "", id="on-sale"),
+        pytest.param({"led_by": "ddm-1"}, "not_leader", "not_leader", id="another-daemon-leads"),
+        pytest.param({"led_by": ""}, "not_leader", "not_leader", id="it-is-not-known-who-leads"),
         pytest.param({"mode": Mode.OBSERVE}, "observe_only", "observe_only", id="observe"),
         pytest.param({"mode": Mode.OFF}, "observe_only", "observe_only", id="off-is-never-less-than-observe"),
     ],
@@ -172,6 +174,8 @@ def test_a_guard_and_the_directions_it_vetoes(given, hot, cold):
         pytest.param(
             {"snapshot": snapshot(status="GROWING")}, "the instance is GROWING, not RUNNING", id="not-running"
         ),
+        pytest.param({"led_by": "ddm-1 (7)"}, "ddm-1 (7) leads, this one stands by", id="led-by"),
+        pytest.param({"led_by": ""}, "another daemon leads, this one stands by", id="led-by-nobody-knows-whom"),
         pytest.param(
             {"pre": {"snapshot": snapshot(status="ERROR")}}, "the instance is ERROR, not RUNNING", id="not-now"
         ),
@@ -296,6 +300,7 @@ EVERYTHING: dict[str, Any] = {
     "operations": (operation(state=State.UNKNOWN), operation(state=State.SUBMITTED), operation(ended=ago(1))),
     "snapshot": snapshot(status="ERROR", prepaid=True),
     "mode": Mode.OBSERVE,
+    "led_by": "",
     "pre": {"data_nodes": (replace(BUSY_RDS, cpu=Decimal(99)),), "offer": offer(sold_out=True)},
     "keys": {"data_node_max_cpu": Decimal(85)},
 }
@@ -311,6 +316,7 @@ def test_all_vetoes_that_apply_are_listed_in_their_order():
         "data_node_bottleneck",
         "data_node_busy",
         "sold_out",
+        "not_leader",
         "observe_only",
     ]
     assert list(vetoes(COLD, **EVERYTHING)) == [
@@ -320,6 +326,7 @@ def test_all_vetoes_that_apply_are_listed_in_their_order():
         "cooldown",
         "no_scale_in",
         "data_node_busy",
+        "not_leader",
         "observe_only",
     ]
     assert list(vetoes(COLD, **{**EVERYTHING, "mode": Mode.OUT_ONLY}))[3:] == [
@@ -327,6 +334,7 @@ def test_all_vetoes_that_apply_are_listed_in_their_order():
         "direction_locked",
         "no_scale_in",
         "data_node_busy",
+        "not_leader",
     ]
 
 
@@ -367,5 +375,6 @@ def test_the_guards_stand_in_the_order_of_the_closed_list():
         "data_node_bottleneck",
         "data_node_busy",
         "sold_out",
+        "not_leader",
         "observe_only",
     ]

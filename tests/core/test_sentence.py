@@ -115,6 +115,10 @@ SENTENCES = {
         stopped("cooldown", "until 2026-11-23T10:17:00.25Z"),
         "held at 3 nodes: cpu (81.2) wants 4, but cooldown until 10:17 UTC",
     ),
+    "not_leader": (
+        stopped("not_leader", "ddm-1 leads, this one stands by"),
+        "held at 3 nodes: cpu (81.2) wants 4, but ddm-1 leads, this one stands by",
+    ),
     "observe_only": (
         stopped("observe_only", "the mode is observe"),
         "held at 3 nodes: cpu (81.2) wants 4, but the mode is observe",

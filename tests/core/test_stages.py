@@ -277,6 +277,7 @@ def test_below_min_needs_no_rule():
         pytest.param({"operations": (operation(state=State.SUBMITTED),)}, "in_progress", id="open"),
         pytest.param({"snapshot": snapshot(3, status="GROWING")}, "not_ready", id="not-running"),
         pytest.param({"snapshot": snapshot(3, prepaid=True)}, "payment_required", id="prepaid"),
+        pytest.param({"led_by": ""}, "not_leader", id="stands-by"),
         pytest.param({"mode": Mode.OBSERVE}, "observe_only", id="observe"),
     ],
 )

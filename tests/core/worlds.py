@@ -364,6 +364,7 @@ def a_world(
         pauses=() if healthy else (draw.choice(PAUSES),) if draw.choice([False] * 7 + [True]) else (),
         overrides=some_of(draw, OVERRIDES) if draw.choice([False] * 7 + [True]) else (),
         fleet=draw.choice([None, *USES[:9]]) if not healthy else draw.choice(USES),
+        led_by=None if healthy else draw.choice([None] * 7 + ["another"]),
         checks=None if healthy else draw.choice([None, some_checks(draw, snapshot)]),
     )
     policy = a_whole_policy(draw, on_missing)
