@@ -28,7 +28,9 @@ class Standing(Enum):
 
 ORDER = tuple(Standing)
 
-_SOON_OVER = frozenset({Reason.COOLDOWN, Reason.STABILIZING, Reason.IN_PROGRESS, Reason.NOT_LEADER, Reason.OBSERVE_ONLY, Reason.NOT_READY})
+_SOON_OVER = frozenset(
+    {Reason.COOLDOWN, Reason.STABILIZING, Reason.IN_PROGRESS, Reason.NOT_LEADER, Reason.OBSERVE_ONLY, Reason.NOT_READY}
+)
 """What stands in the way for a while, as planned (or, in observe, always)."""
 
 _NO_DATA = frozenset({Reason.NO_DATA, Reason.STALE_DATA})
