@@ -3,6 +3,7 @@
 AutoscalerError
 ├── BadConfig            the user mends a file or a variable; all problems at once      exit 2
 ├── StoreError           the state directory or database cannot be used                 exit 1
+├── NotLeader            another daemon on the same store leads                      hold until the lease is ours
 ├── PolicyReplaced       it was changed while a decision was made by the old one        decide anew
 ├── ListenError          the HTTP address cannot be bound                               exit 1
 └── CloudError           a call to the cloud did not bring what was asked
@@ -55,6 +56,10 @@ class BadConfig(AutoscalerError):
 
 class StoreError(AutoscalerError):
     """The store cannot be opened, read or written; the text names the file and the remedy."""
+
+
+class NotLeader(AutoscalerError):
+    """Another daemon on the same store leads, or our lease is over: the intent was not stored, nothing may be sent."""
 
 
 class PolicyReplaced(AutoscalerError):

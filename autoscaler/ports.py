@@ -191,14 +191,44 @@ class SeenNode:
     warm: bool = False  # was there when the store was empty: counted from the start
 
 
+class Lease(Protocol):
+    """Who of several processes on one store leads: held for a while by the *store's* clock, and renewed meanwhile."""
+
+    async def claim(self, holder: str, lasts: timedelta) -> int | None:
+        """Take the lease where it is free or over, or renew our own, for so long from now; its fencing number.
+
+        The number is greater at each take-over and the same at each renewal. None: somebody else holds it, and what we
+        held is lost. `holder` names a process to people; a process begun anew under a name takes over like another.
+
+        Raises:
+            StoreError: the store did not answer; whether the lease was taken or renewed is not known.
+        """
+        ...
+
+    async def release(self) -> None:
+        """Let others take it at once; nothing where it is not ours (any more). May raise StoreError: it runs out."""
+        ...
+
+
 class Store(Protocol):
-    """What must outlive the process. Every method is one transaction; any of them may raise StoreError."""
+    """What must outlive the process. Every method is one transaction; any of them may raise StoreError.
+
+    A call that was cancelled, or that raised because the store did not answer, may or may not have been carried out.
+    """
+
+    @property
+    def lease(self) -> Lease | None:
+        """Of a store that several processes may share; None: this process has it for itself."""
+        ...
 
     async def commit_intent(self, operation: Operation, decision: Decision) -> None:
         """Make a PLANNED operation and its decision durable, before anything is sent.
 
+        Where there is a lease, it is held fast in the same transaction: nobody takes over before the intent is there.
+
         Raises:
             OperationOpenError: another operation is open on that instance (a unique index says so).
+            NotLeader: the store has a lease, and it is not ours, or is over; nothing was stored.
         """
         ...
 
@@ -257,7 +287,7 @@ class Store(Protocol):
         ...
 
     def close(self) -> None:
-        """Release the file and its lock."""
+        """Release the file and its lock, or the connections, once what is under way has ended."""
         ...
 
 

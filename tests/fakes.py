@@ -17,7 +17,7 @@ from autoscaler.core.history import Standing
 from autoscaler.core.operation import Operation, State
 from autoscaler.core.policy import Direction, Fleet, Policy
 from autoscaler.core.target import InstanceKey, Node, Scope, Snapshot, Target
-from autoscaler.errors import Ambiguous, CloudError, NotFound, StoreError
+from autoscaler.errors import Ambiguous, CloudError, NotFound, NotLeader, StoreError
 from autoscaler.ports import Accepted, BeforeSend, MetricQuery, OperationOpenError, Points, Reload, SeenNode
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -25,19 +25,91 @@ from autoscaler.ports import Accepted, BeforeSend, MetricQuery, OperationOpenErr
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-class MemoryStore:
-    """The ports Store and History in lists and dictionaries, in the order in which things were stored."""
+@dataclass
+class MemoryDatabase:
+    """What several MemoryStores may share, as several processes share one PostgreSQL."""
 
-    def __init__(self) -> None:
+    stored: dict[str, Operation] = field(default_factory=dict)
+    decisions: list[Decision] = field(default_factory=list)
+    by_hand: dict[str, Intervention] = field(default_factory=dict)
+    seen: dict[tuple[InstanceKey, str], tuple[SeenNode, ...]] = field(default_factory=dict)
+    holder: str = ""
+    fence: int = 0
+    until: datetime = datetime(1, 1, 1, tzinfo=UTC)
+
+
+class MemoryLease:
+    """The port Lease over a shared database and its clock; `broken` is raised instead, until it is taken out again."""
+
+    def __init__(self, database: MemoryDatabase, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._now = now
+        self._mine: tuple[str, int] | None = None
+        self.broken: Exception | None = None
+
+    @property
+    def ours(self) -> bool:
+        return self._held_by_us and self._database.until > self._now()
+
+    @property
+    def _held_by_us(self) -> bool:
+        return self._mine == (self._database.holder, self._database.fence)
+
+    async def claim(self, holder: str, lasts: timedelta) -> int | None:
+        self._check()
+        row = self._database
+        if self._mine != (holder, row.fence) or not self._held_by_us:
+            if row.until > self._now():
+                self._mine = None
+                return None
+            row.holder, row.fence = holder, row.fence + 1
+        row.until = self._now() + lasts
+        self._mine = (holder, row.fence)
+        return row.fence
+
+    async def release(self) -> None:
+        self._check()
+        if self._held_by_us:
+            self._database.until = self._now()
+        self._mine = None
+
+    def _check(self) -> None:
+        if self.broken is not None:
+            raise self.broken
+
+
+class MemoryStore:
+    """The ports Store and History in lists and dictionaries, in the order in which things were stored.
+
+    With `now`, the database's clock, it has a lease: others may have the same `database`.
+    """
+
+    def __init__(self, database: MemoryDatabase | None = None, now: Callable[[], datetime] | None = None) -> None:
+        self.database = database or MemoryDatabase()
+        self.lease = None if now is None else MemoryLease(self.database, now)
         self.history = MemoryHistory(self)
-        self.stored: dict[str, Operation] = {}
-        self.decisions: list[Decision] = []
-        self.by_hand: dict[str, Intervention] = {}
-        self._seen: dict[tuple[InstanceKey, str], tuple[SeenNode, ...]] = {}
         self._closed = False
+
+    @property
+    def stored(self) -> dict[str, Operation]:
+        return self.database.stored
+
+    @stored.setter
+    def stored(self, operations: dict[str, Operation]) -> None:
+        self.database.stored = operations
+
+    @property
+    def decisions(self) -> list[Decision]:
+        return self.database.decisions
+
+    @property
+    def by_hand(self) -> dict[str, Intervention]:
+        return self.database.by_hand
 
     async def commit_intent(self, operation: Operation, decision: Decision) -> None:
         self._check_open()
+        if self.lease is not None and not self.lease.ours:
+            raise NotLeader("another daemon leads")
         if operation.state is not State.PLANNED or operation.foreign or operation.shadow:
             raise ValueError(f"operation {operation.id} is no intent")
         if operation.id in self.stored:
@@ -79,11 +151,11 @@ class MemoryStore:
 
     async def seen_nodes(self, instance: InstanceKey, group_id: str) -> tuple[SeenNode, ...] | None:
         self._check_open()
-        return self._seen.get((instance, group_id))
+        return self.database.seen.get((instance, group_id))
 
     async def save_seen_nodes(self, instance: InstanceKey, group_id: str, nodes: Sequence[SeenNode]) -> None:
         self._check_open()
-        self._seen[instance, group_id] = tuple(nodes)
+        self.database.seen[instance, group_id] = tuple(nodes)
 
     async def intervene(self, begun: Sequence[Intervention], *, ended: Sequence[Intervention] = ()) -> None:
         self._check_open()
@@ -92,7 +164,7 @@ class MemoryStore:
         for one in ended:
             if one.id in self.by_hand and self.by_hand[one.id].ended_at is None:
                 self.by_hand[one.id] = replace(self.by_hand[one.id], ended_at=one.ended_at, ended_by=one.ended_by)
-        self.by_hand |= {one.id: one for one in begun}
+        self.database.by_hand |= {one.id: one for one in begun}
 
     async def standing(self, *, at: datetime) -> tuple[Intervention, ...]:
         self._check_open()
@@ -102,13 +174,13 @@ class MemoryStore:
         self._check_open()
         rows = len(self.decisions) + len(self.stored) + len(self.by_hand)
         resets = self.last_resets()
-        self.by_hand = {
+        self.database.by_hand = {
             one.id: one
             for one in self.by_hand.values()
             if (over := one.ended_at or one.until) is None or over >= before or one.id in resets
         }
         last = self._last_of_each_kind()
-        self.decisions = [decision for decision in self.decisions if decision.at >= before]
+        self.database.decisions = [decision for decision in self.decisions if decision.at >= before]
         self.stored = {
             operation.id: operation
             for operation in self.stored.values()

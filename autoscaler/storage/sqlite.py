@@ -94,6 +94,8 @@ class SqliteStore:
     - seen nodes: reported; the group counts as seen without nodes, so that its nodes warm up once more.
     """
 
+    lease = None  # the file is this process's alone
+
     def __init__(self, engine: Engine, file: Path, held: lock.FileLock, history: SqliteHistory, sieve: Sieve) -> None:
         self._engine = engine
         self._file = file
