@@ -24,6 +24,7 @@ from autoscaler.control.console import DaemonConsole, Readiness
 from autoscaler.control.cycle import Cycle
 from autoscaler.control.executor import Executor
 from autoscaler.control.feed import Feed
+from autoscaler.control.leader import Leadership
 from autoscaler.control.memory import Memory
 from autoscaler.control.poller import Poller, under
 from autoscaler.control.reconciler import Reconciler
@@ -110,7 +111,15 @@ class Daemon:
             self._servers = rereading.Servers(setup.sources, clock=clock, monitor=self._monitor)
             sources = Sources(rereading.sources_of(self._huawei.metrics, self._servers))
             memory = Memory()
-            executor = Executor(cloud=self._cloud, store=store, clock=clock, monitor=self._monitor, memory=memory)
+            self._leadership = Leadership(store.lease, clock=clock, monitor=self._monitor)
+            executor = Executor(
+                cloud=self._cloud,
+                store=store,
+                clock=clock,
+                monitor=self._monitor,
+                memory=memory,
+                leadership=self._leadership,
+            )
             self._reconciler = Reconciler(
                 cloud=self._cloud,
                 store=store,
@@ -118,8 +127,9 @@ class Daemon:
                 monitor=self._monitor,
                 memory=memory,
                 in_flight=executor.in_flight,
+                leadership=self._leadership,
             )
-            poller = Poller(cloud=self._cloud, metrics=sources, store=store, memory=memory)
+            poller = Poller(cloud=self._cloud, metrics=sources, store=store, memory=memory, leadership=self._leadership)
             cycle = Cycle(
                 cloud=self._cloud,
                 store=store,
@@ -137,6 +147,7 @@ class Daemon:
                 clock=clock,
                 monitor=self._monitor,
                 publish=metrics.render,
+                leadership=self._leadership,
             )
             anew = None
             if origin is not None:
@@ -168,6 +179,7 @@ class Daemon:
                 clock=clock,
                 monitor=self._monitor,
                 feed=self._feed,
+                leadership=self._leadership,
             )
             self.web = surroundings.serve(
                 app.create_app(self.console, metrics.exposition, setup.token), host=setup.host, port=setup.port
@@ -197,16 +209,8 @@ class Daemon:
             if self._watch is not None:
                 self._begin(self._watch.run(), name="watch files")
             if await self._sign_in(stop):
-                await self._reconcile_first()
-                self._scheduler.start(self._roster.all)
-                self._monitor.event("info", "ready", url=self.web.url, **_modes(self._roster))
-                await stop.wait()
-                self._monitor.event("info", "stopping: what is under way is finished or written down", why=self.why)
-                self._readiness.lacks("stop", "stopping")
-                begun = self._clock.monotonic()
-                await self._end_all_beside()
-                await self._scheduler.stop(DRAIN_SECONDS)
-                drained = round(self._clock.monotonic() - begun, 1)
+                async with self._leadership.kept():
+                    drained = await self._work(stop)
                 before_close()
         finally:
             await self._end_all_beside()
@@ -216,6 +220,19 @@ class Daemon:
             await self._huawei.aclose()
             self._closing.close()
         self._monitor.event("info", "stopped", why=self.why, drain_seconds=drained)
+
+    async def _work(self, stop: asyncio.Event) -> float:
+        """From the first look to the end of what was under way at the stop; real seconds that this took."""
+        await self._reconcile_first()
+        self._scheduler.start(self._roster.all)
+        self._monitor.event("info", "ready", url=self.web.url, **_modes(self._roster))
+        await stop.wait()
+        self._monitor.event("info", "stopping: what is under way is finished or written down", why=self.why)
+        self._readiness.lacks("stop", "stopping")
+        begun = self._clock.monotonic()
+        await self._end_all_beside()
+        await self._scheduler.stop(DRAIN_SECONDS)
+        return round(self._clock.monotonic() - begun, 1)
 
     def reload_soon(self, cause: Cause = Cause.SIGNAL) -> None:
         """SIGHUP: read the configuration anew; what comes of it is in the log."""

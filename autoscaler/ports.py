@@ -205,6 +205,10 @@ class Lease(Protocol):
         """
         ...
 
+    async def holder(self) -> str:
+        """Who holds it, as that process named itself; "" where nobody does. May raise StoreError."""
+        ...
+
     async def release(self) -> None:
         """Let others take it at once; nothing where it is not ours (any more). May raise StoreError: it runs out."""
         ...
@@ -214,6 +218,10 @@ class Store(Protocol):
     """What must outlive the process. Every method is one transaction; any of them may raise StoreError.
 
     A call that was cancelled, or that raised because the store did not answer, may or may not have been carried out.
+
+    Where there is a lease, `commit_intent`, `import_operations`, `record`, `save_seen_nodes` and `intervene` are for
+    whoever holds it: to others they raise NotLeader and store nothing. `update` is for anybody, since it says itself
+    which state it replaces: an answer that comes late is worth having.
     """
 
     @property
@@ -447,6 +455,10 @@ class Monitor(Protocol):
 
     def reloaded(self, reload: Reload) -> None:
         """The configuration was read anew, or was refused."""
+        ...
+
+    def leads(self, *, leader: bool) -> None:
+        """Whether this process may act, from now on."""
         ...
 
     def event(self, level: str, message: str, **fields: object) -> None:

@@ -67,6 +67,10 @@ class MemoryLease:
         self._mine = (holder, row.fence)
         return row.fence
 
+    async def holder(self) -> str:
+        self._check()
+        return self._database.holder if self._database.until > self._now() else ""
+
     async def release(self) -> None:
         self._check()
         if self._held_by_us:
@@ -107,9 +111,7 @@ class MemoryStore:
         return self.database.by_hand
 
     async def commit_intent(self, operation: Operation, decision: Decision) -> None:
-        self._check_open()
-        if self.lease is not None and not self.lease.ours:
-            raise NotLeader("another daemon leads")
+        self._check_may_write()
         if operation.state is not State.PLANNED or operation.foreign or operation.shadow:
             raise ValueError(f"operation {operation.id} is no intent")
         if operation.id in self.stored:
@@ -128,7 +130,7 @@ class MemoryStore:
         self.stored[was.id] = _without_jobs_once_ended(operation)
 
     async def import_operations(self, operations: Sequence[Operation]) -> None:
-        self._check_open()
+        self._check_may_write()
         for operation in operations:
             self.stored.setdefault(operation.id, _without_jobs_once_ended(operation))
 
@@ -146,7 +148,7 @@ class MemoryStore:
         )
 
     async def record(self, decisions: Sequence[Decision]) -> None:
-        self._check_open()
+        self._check_may_write()
         self.decisions.extend(decisions)
 
     async def seen_nodes(self, instance: InstanceKey, group_id: str) -> tuple[SeenNode, ...] | None:
@@ -154,11 +156,11 @@ class MemoryStore:
         return self.database.seen.get((instance, group_id))
 
     async def save_seen_nodes(self, instance: InstanceKey, group_id: str, nodes: Sequence[SeenNode]) -> None:
-        self._check_open()
+        self._check_may_write()
         self.database.seen[instance, group_id] = tuple(nodes)
 
     async def intervene(self, begun: Sequence[Intervention], *, ended: Sequence[Intervention] = ()) -> None:
-        self._check_open()
+        self._check_may_write()
         if any(one.id in self.by_hand for one in begun):
             raise StoreError("an id is there already")
         for one in ended:
@@ -194,6 +196,11 @@ class MemoryStore:
     def last_resets(self) -> set[str]:
         """The ids of the last closed breaker of each target, and of all."""
         return set({one.target: one.id for one in self.by_hand.values() if one.kind is Kind.BREAKER_RESET}.values())
+
+    def _check_may_write(self) -> None:
+        self._check_open()
+        if self.lease is not None and not self.lease.ours:
+            raise NotLeader("another daemon leads")
 
     def _check_open(self) -> None:
         if self._closed:
@@ -610,6 +617,7 @@ class RecordingMonitor:
     reloads: list[Reload] = field(default_factory=list)
     fleets: list[tuple[Fleet, Use]] = field(default_factory=list)
     standing: dict[str, Mapping[Direction, Standing]] = field(default_factory=dict)
+    led: list[bool] = field(default_factory=list)
 
     def cycle(self, *, interval: timedelta, seconds: float, lateness: float, targets: int, errors: int) -> None:
         self.cycles.append(
@@ -648,6 +656,9 @@ class RecordingMonitor:
 
     def reloaded(self, reload: Reload) -> None:
         self.reloads.append(reload)
+
+    def leads(self, *, leader: bool) -> None:
+        self.led.append(leader)
 
     def event(self, level: str, message: str, **fields: object) -> None:
         self.events.append((level, message, fields))

@@ -73,5 +73,8 @@ class Broadcast:
         self.told.reloaded(reload)
         self.feed.publish(EventKind.RELOAD, None, reload.as_json)
 
+    def leads(self, *, leader: bool) -> None:
+        self.told.leads(leader=leader)
+
     def event(self, level: str, message: str, **fields: object) -> None:
         self.told.event(level, message, **fields)

@@ -9,6 +9,7 @@ from autoscaler.clock import Clock
 from autoscaler.control import as_parsed, by_hand, chart
 from autoscaler.control.feed import Feed
 from autoscaler.control.group_watch import remember
+from autoscaler.control.leader import Leadership
 from autoscaler.control.memory import Memory
 from autoscaler.control.poller import under
 from autoscaler.control.reconciler import Reconciler, target_of
@@ -73,6 +74,7 @@ class DaemonConsole:
     clock: Clock
     monitor: Monitor
     feed: Feed
+    leadership: Leadership
 
     @property
     def policies(self) -> Mapping[str, Policy]:
@@ -89,7 +91,8 @@ class DaemonConsole:
 
     def ready(self) -> tuple[bool, str]:
         missing = list(self.readiness.missing.values())
-        return not missing, "; ".join(missing) or "ready"
+        led_by = self.leadership.led_by
+        return not missing, "; ".join(missing) or ("ready" if led_by is None else f"ready, standing by: {led_by} leads")
 
     def now(self) -> datetime:
         return self.clock.now()
@@ -208,6 +211,12 @@ class DaemonConsole:
 
     @property
     def _hand(self) -> by_hand.OperatorsHand:
+        """For those who lead only: they read what was set last before they commit an intent.
+
+        Raises:
+            ChangeRefusedError: another daemon leads.
+        """
+        self._refuse_standing_by()
         return by_hand.OperatorsHand(
             policies=self.policies,
             ceiling=self.ceiling,
@@ -222,6 +231,7 @@ class DaemonConsole:
         return await self.reloader.reload(Cause.REQUEST, by=who)
 
     async def resolve(self, target: str, *, outcome: str, reason: str, who: str) -> dict[str, Any]:
+        self._refuse_standing_by()
         operation = await self._open_operation(target)
         now = self.clock.now()
         detail = f"closed by {who} as {outcome}: {reason}"
@@ -241,6 +251,13 @@ class DaemonConsole:
         self.monitor.event("warning", "an operation was closed by hand", operation=final.id, detail=detail)
         shown: dict[str, Any] = operation_json(final)
         return shown
+
+    def _refuse_standing_by(self) -> None:
+        led_by = self.leadership.led_by
+        if led_by is not None:
+            raise ChangeRefusedError(
+                f"this daemon stands by; ask the one that leads: {led_by or 'it is not known which'}"
+            )
 
     async def _open_operation(self, target: str) -> Operation:
         """The open operation of a target, where the present credentials can see what became of it.

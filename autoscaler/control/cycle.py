@@ -26,7 +26,7 @@ from autoscaler.core.observation import Observation
 from autoscaler.core.operation import Operation, State
 from autoscaler.core.policy import Direction, Policy
 from autoscaler.core.target import InstanceKey
-from autoscaler.errors import PolicyReplaced
+from autoscaler.errors import NotLeader, PolicyReplaced
 from autoscaler.ports import Cloud, Monitor, OperationOpenError, Store
 
 CALL_SHOWS = timedelta(minutes=3)
@@ -168,6 +168,7 @@ class Cycle:
             pauses=hand.pauses,
             overrides=hand.overrides,
             breaker_reset=hand.breaker_reset,
+            led_by=self._poller.led_by(first.seen),
             fleet=self._as_seen_by(policy, await self._fleet.use(now), now),
         )
         return Evaluated(first.seen, observation, engine.decide(policy, observation))
@@ -195,6 +196,8 @@ class Cycle:
             raise AssertionError("a decision to move without its pre-flight")
         try:
             intent = await self._executor.commit(policy, one.decision, one.seen.instance, checks)
+        except NotLeader:
+            return replace(one, decision=_held(one.decision, Reason.NOT_LEADER, "another daemon has just taken over"))
         except OperationOpenError:
             return replace(one, decision=_held(one.decision, Reason.IN_PROGRESS, "another operation was just begun"))
         task = asyncio.create_task(self._send(one, intent), name=f"{one.decision.decision} {policy.name}")
@@ -214,9 +217,13 @@ class Cycle:
             )
 
     async def _record(self, evaluated: Sequence[Evaluated]) -> int:
-        """Store the records of what holds, all in one transaction; how many could not be stored."""
+        """Store the records of what holds, all in one transaction; how many could not be stored.
+
+        Those of a daemon that stands by are shown, not stored: the history has one record a time.
+        """
         try:
-            await self._store.record([one.decision for one in evaluated])
+            if self._executor.may_commit:
+                await self._store.record([one.decision for one in evaluated])
         except Exception as error:  # noqa: BLE001  # without its record an evaluation is a counted error
             return self._all_failed([one.seen.policy.name for one in evaluated], error)
         for one in evaluated:

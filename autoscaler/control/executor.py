@@ -13,6 +13,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from autoscaler.clock import Clock, after_real
+from autoscaler.control.leader import Leadership
 from autoscaler.control.memory import Memory
 from autoscaler.core import placement
 from autoscaler.core.checks import Checks
@@ -20,7 +21,7 @@ from autoscaler.core.decision import Decision, Verdict
 from autoscaler.core.operation import Operation, State
 from autoscaler.core.policy import Direction, Policy
 from autoscaler.core.target import InstanceKey
-from autoscaler.errors import Refused, StoreError, Unsent
+from autoscaler.errors import NotLeader, Refused, StoreError, Unsent
 from autoscaler.ports import Accepted, Cloud, Monitor, Store
 
 SEND_WITHIN = 20.0
@@ -30,13 +31,21 @@ SEND_WITHIN = 20.0
 class Executor:
     """Turns decisions into operations, in two steps: commit the intent, then send it once."""
 
-    def __init__(self, *, cloud: Cloud, store: Store, clock: Clock, monitor: Monitor, memory: Memory) -> None:
+    def __init__(
+        self, *, cloud: Cloud, store: Store, clock: Clock, monitor: Monitor, memory: Memory, leadership: Leadership
+    ) -> None:
         self._cloud = cloud
         self._store = store
         self._clock = clock
         self._monitor = monitor
         self._memory = memory
+        self._leadership = leadership
         self._give_up: dict[str, float] = {}
+
+    @property
+    def may_commit(self) -> bool:
+        """Whether this daemon leads."""
+        return self._leadership.leads
 
     def in_flight(self, operation_id: str) -> bool:
         """Whether somebody here is still waiting for the answer of that operation's call."""
@@ -48,11 +57,16 @@ class Executor:
         Raises:
             StoreError: it could not be committed, so nothing may be sent.
             OperationOpenError: another operation is open on the instance.
+            NotLeader: another daemon leads by now.
         """
         intent = self._intent(policy, decision, instance, checks)
         self._give_up[intent.id] = self._clock.boottime() + SEND_WITHIN
         try:
             await self._store.commit_intent(intent, decision)
+        except NotLeader:
+            del self._give_up[intent.id]
+            self._leadership.lost()
+            raise
         except BaseException:
             del self._give_up[intent.id]
             raise
@@ -127,12 +141,17 @@ class Executor:
         return await self._submitted(intent, accepted)
 
     def _deadline(self, intent: Operation) -> Callable[[], None]:
-        """The check just before the request is written, by two clocks: one may jump, the other may not be shown."""
+        """The check just before the request is written, by two clocks: one may jump, the other may not be shown.
+
+        Who does not lead any more sends nothing: whoever does may take the operation for dead.
+        """
         give_up = self._give_up[intent.id]
 
         def check() -> None:
             if self._clock.boottime() > give_up or self._clock.now() > intent.send_before:
                 raise Unsent(f"not sent: more than {SEND_WITHIN:g} s passed since the intent was committed")
+            if not self._leadership.leads:
+                raise Unsent("not sent: this daemon does not lead any more")
 
         return check
 

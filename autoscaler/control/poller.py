@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from autoscaler.control import group_watch
+from autoscaler.control.leader import Leadership
 from autoscaler.control.memory import Memory
 from autoscaler.control.windows import Want, Windows
 from autoscaler.core import by_hand, history, sample
@@ -27,6 +28,7 @@ class Seen:
     instance: InstanceKey
     snapshot: Snapshot
     counted_from: Mapping[str, datetime]  # ready node → from when its metrics count
+    led: bool  # by us while it was looked at: what changed is in the store
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,13 @@ class Poll:
 class Poller:
     """Reads the cloud, the metrics and the store; decides nothing."""
 
-    def __init__(self, *, cloud: Cloud, metrics: MetricSource, store: Store, memory: Memory) -> None:
+    def __init__(
+        self, *, cloud: Cloud, metrics: MetricSource, store: Store, memory: Memory, leadership: Leadership
+    ) -> None:
         self._cloud = cloud
         self._store = store
         self._memory = memory
+        self._leadership = leadership
         self.windows = Windows(metrics)
 
     async def poll(self, policies: Sequence[Policy], now: datetime) -> Poll:
@@ -76,18 +81,23 @@ class Poller:
     async def _watch(
         self, policy: Policy, scope: Scope, answer: Snapshot | CloudError, jobs: "_JobList", now: datetime
     ) -> Seen:
-        """Compare the group with what was known of it; somebody else's change becomes an operation."""
+        """Compare the group with what was known of it; somebody else's change becomes an operation.
+
+        Whoever leads writes that down, who stands by only looks. It is one or the other for a whole look: who took over
+        in the middle would note the nodes that it sees and not the change that they are.
+        """
         if isinstance(answer, CloudError):
             raise answer
         instance = InstanceKey(scope.region, scope.project_id, policy.target.instance_id)
+        led = self._leadership.leads
         before = await self._store.seen_nodes(instance, answer.group_id)
-        if before is None:
+        if before is None and led:
             await self._import_jobs_of_new_group(policy, instance, answer, jobs, now)
         seen = group_watch.look(before, answer, now)
-        if not await self._ours_explains(instance, answer):
+        if led and not await self._ours_explains(instance, answer):
             await self._note_foreign(policy, instance, answer, seen.change, now)
             await group_watch.remember(self._store, instance, answer, now)
-        return Seen(policy, instance, answer, seen.counted_from(answer, policy.warm_up))
+        return Seen(policy, instance, answer, seen.counted_from(answer, policy.warm_up), led)
 
     async def _ours_explains(self, instance: InstanceKey, snapshot: Snapshot) -> bool:
         """Whether an operation of ours is (or was, when this was read) at work on the group."""
@@ -144,7 +154,12 @@ class Poller:
             pauses=hand.pauses,
             overrides=hand.overrides,
             breaker_reset=hand.breaker_reset,
+            led_by=self.led_by(seen),
         )
+
+    def led_by(self, seen: Seen) -> str | None:
+        """Who else may act on what was seen; None: we may, and already might when it was seen."""
+        return self._leadership.led_by if seen.led else self._leadership.led_by or ""
 
     async def operations(self, instance: InstanceKey, policy: Policy, now: datetime) -> tuple[Operation, ...]:
         """The operations that may matter now: of a day, of the longest cooldown, and a breaker's failures."""

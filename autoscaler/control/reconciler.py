@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 from autoscaler.clock import Clock, after_real, real_seconds
 from autoscaler.control import group_watch
+from autoscaler.control.leader import Leadership
 from autoscaler.control.memory import Memory
 from autoscaler.core import figures, outcome
 from autoscaler.core.checks import Job
@@ -86,6 +87,7 @@ class Reconciler:
         monitor: Monitor,
         memory: Memory,
         in_flight: Callable[[str], bool],
+        leadership: Leadership,
     ) -> None:
         self._cloud = cloud
         self._store = store
@@ -93,6 +95,7 @@ class Reconciler:
         self._monitor = monitor
         self._memory = memory
         self.in_flight = in_flight
+        self._leadership = leadership
         self._looking = _Looking()
 
     def is_overdue(self, operation_id: str) -> bool:
@@ -102,9 +105,14 @@ class Reconciler:
     async def run_once(self) -> None:
         """Look at every open operation once. What cannot be asked, or stored, is an event; the others are looked at.
 
+        Who stands by follows none; the quiet that it saw before counts for nothing when it leads again.
+
         Raises:
             StoreError: the open operations cannot be read.
         """
+        if not self._leadership.leads:
+            self._looking = _Looking()
+            return
         operations = await self._store.open_operations()
         self._looking.keep({op.id for op in operations})
         for op in [op for op in operations if not self.in_flight(op.id)]:  # asked now: later their state may be another
@@ -137,6 +145,8 @@ class Reconciler:
         self._tell_once(op, now)
         self._note_overdue(op, now)
         try:
+            if self._may_be_answered(op, now):
+                return
             if op.state is State.PLANNED:
                 op = await self._step(op, State.UNKNOWN, now, "the daemon ended before the answer was known")
             if op.state is State.SUBMITTED:
@@ -147,6 +157,11 @@ class Reconciler:
             self._looking.disturbed(op)
             why = str(error) if isinstance(error, AutoscalerError) else repr(error)
             self._monitor.event("warning", "an operation could not be followed", operation=op.id, error=why)
+
+    def _may_be_answered(self, op: Operation, now: datetime) -> bool:
+        """Whether another daemon, which led until just now, may still be waiting for the answer of its call."""
+        inherited = op.state is State.PLANNED and self._leadership.shared
+        return inherited and now <= after_real(self._clock, op.send_before, CALL_SECONDS)
 
     def _note_overdue(self, op: Operation, now: datetime) -> None:
         if now - op.committed_at > OVERDUE and op.id not in self._looking.overdue:

@@ -14,6 +14,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from autoscaler.clock import Clock, real_seconds
 from autoscaler.control.cycle import Cycle
+from autoscaler.control.leader import Leadership
 from autoscaler.control.reconciler import Reconciler
 from autoscaler.core.policy import Policy
 from autoscaler.core.target import Mode
@@ -81,6 +82,7 @@ class Scheduler:
         clock: Clock,
         monitor: Monitor,
         publish: Callable[[], None],
+        leadership: Leadership,
     ) -> None:
         """`publish` renders what monitoring reads: called in a thread after each cycle and at each heartbeat."""
         self._cycle = cycle
@@ -89,6 +91,7 @@ class Scheduler:
         self._clock = clock
         self._monitor = monitor
         self._publish = publish
+        self._leadership = leadership
         self._apscheduler = AsyncIOScheduler(
             timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
         )
@@ -224,6 +227,8 @@ class Scheduler:
         await asyncio.to_thread(self._publish)
 
     async def _prune(self) -> None:
+        if not self._leadership.leads:
+            return
         gone = await self._store.prune(before=self._clock.now() - KEEP)
         if gone:
             self._monitor.event("info", "old history was pruned", rows=gone)

@@ -56,6 +56,10 @@ class Latest:
         self.unknown = self.unknown | this if operation.state is State.UNKNOWN else self.unknown - this
         self.overdue = self.overdue | this if operation.open and overdue else self.overdue - this
 
+    def lose_sight(self) -> None:
+        """Operations under way are followed by another daemon from now on."""
+        self.open = self.unknown = self.overdue = frozenset()
+
     def count(self, operation: Operation) -> None:
         """Count the state that was entered, and the call as accepted where this step shows that it was."""
         if operation.state in OUTCOMES:

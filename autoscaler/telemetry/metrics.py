@@ -59,7 +59,7 @@ class Metrics:
         ProcessCollector(registry=self._registry)
         self._registry.register(target_series.TargetCollector(self._targets, clock))
         self._registry.register(self._fleet)
-        self.leads(leader)
+        self.leads(leader=leader)
 
     def _build_instruments(self) -> None:
         registry = self._registry
@@ -203,9 +203,12 @@ class Metrics:
         if successful:
             self._reload_at.set(self._clock.now().timestamp())
 
-    def leads(self, leader: bool) -> None:
-        """Whether this process may act."""
+    def leads(self, *, leader: bool) -> None:
+        """Whether this process may act; who stands by follows no operations."""
         self._leader.set(float(leader))
+        if not leader:
+            for target in self._targets.values():
+                target.lose_sight()
 
     # What a scrape is given.
 

@@ -104,6 +104,9 @@ class Telemetry:
         for level, words, fields in reload_lines.of(reload):
             logs.write(level, words, fields)
 
+    def leads(self, *, leader: bool) -> None:
+        self.metrics.leads(leader=leader)
+
     def event(self, level: str, message: str, **fields: object) -> None:
         logs.write(level, message, fields)
 

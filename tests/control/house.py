@@ -11,6 +11,7 @@ from autoscaler.control.console import DaemonConsole, Readiness
 from autoscaler.control.cycle import Cycle
 from autoscaler.control.executor import Executor
 from autoscaler.control.feed import Feed
+from autoscaler.control.leader import Leadership
 from autoscaler.control.memory import Memory
 from autoscaler.control.poller import Poller
 from autoscaler.control.reconciler import Reconciler
@@ -53,6 +54,7 @@ class House:
     monitor: RecordingMonitor = field(default_factory=RecordingMonitor)
     policies: Sequence[Policy] = field(default_factory=lambda: (orders(),))
     ceiling: Mode = Mode.ENFORCE
+    name: str = "this"  # of the process, where several share the store
     broken: ClassVar[dict[str, ModuleType]] = {}  # copies of modules, by name, instead of the real ones
 
     def __post_init__(self) -> None:
@@ -66,14 +68,15 @@ class House:
         used_store, used_cloud = store or self.store, cloud or self.cloud
         self.memory = Memory()
         self.roster = Roster(ceiling=self.ceiling)
-        parts: dict[str, Any] = {"cloud": used_cloud, "store": used_store, "clock": self.clock, "monitor": self.monitor}
-        self.executor = self._made("executor", Executor)(memory=self.memory, **parts)
+        self.leadership = Leadership(used_store.lease, clock=self.clock, monitor=self.monitor, holder=self.name)
+        outside: dict[str, Any] = {"cloud": used_cloud, "store": used_store}
+        parts: dict[str, Any] = {**outside, "clock": self.clock, "monitor": self.monitor}
+        ours: dict[str, Any] = {"memory": self.memory, "leadership": self.leadership}
+        self.executor = self._made("executor", Executor)(**ours, **parts)
         self.poller = self._made("poller", Poller)(
-            cloud=used_cloud, metrics=self.metrics, store=used_store, memory=self.memory
+            metrics=self.metrics, memory=self.memory, leadership=self.leadership, **outside
         )
-        self.reconciler = self._made("reconciler", Reconciler)(
-            memory=self.memory, in_flight=self.executor.in_flight, **parts
-        )
+        self.reconciler = self._made("reconciler", Reconciler)(in_flight=self.executor.in_flight, **ours, **parts)
         self.cycle = self._made("cycle", Cycle)(
             memory=self.memory, poller=self.poller, executor=self.executor, roster=self.roster, **parts
         )
@@ -96,6 +99,7 @@ class House:
             clock=self.clock,
             monitor=self.monitor,
             publish=self.publish,
+            leadership=self.leadership,
         )
         return made
 
@@ -118,6 +122,7 @@ class House:
             clock=self.clock,
             monitor=self.monitor,
             feed=Feed(self.clock),
+            leadership=self.leadership,
         )
 
     def reloader(self, read: Callable[[], Fresh] | None = None, scheduler: Scheduler | None = None) -> Reloader:
