@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -11,19 +10,20 @@ from sqlalchemy import Column, ColumnElement, Connection, Engine, RowMapping, Se
 from autoscaler.core.by_hand import Intervention
 from autoscaler.core.operation import Operation
 from autoscaler.errors import StoreError
-from autoscaler.storage import faults, queries, rows, tables
+from autoscaler.storage import queries, rows, tables
+from autoscaler.storage.transactions import Site
 from autoscaler.storage.unreadable import Sieve
 
 _RECORDS_AT_ONCE = 200
 """Some 3 ms: who shows something else waits no longer for the connection."""
 
 
-class SqliteHistory:
+class SqlHistory:
     """May be asked from any thread. A row that cannot be read is left out and reported once; the rest is there."""
 
-    def __init__(self, engine: Engine, file: Path, sieve: Sieve) -> None:
+    def __init__(self, engine: Engine, site: Site, sieve: Sieve) -> None:
         self._engine = engine
-        self._file = file
+        self._site = site
         self._sieve = sieve
         self._lock = Lock()
         self._closed = False
@@ -100,12 +100,12 @@ class SqliteHistory:
             self._engine.dispose()
 
     def _read(self, query: Select[Any], values: Mapping[str, Any] | None = None) -> Sequence[RowMapping]:
-        with self._lock, faults.translated(self._file), self._open() as connection:
+        with self._lock, self._site.translated(), self._open() as connection:
             return connection.execute(query, values).mappings().all()
 
     def _open(self) -> Connection:
         if self._closed:  # the engine would quietly connect anew
-            raise StoreError(f"{self._file}: the store is closed")
+            raise StoreError(f"{self._site.name}: the store is closed")
         return self._engine.connect()
 
 

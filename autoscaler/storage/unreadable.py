@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import TypeVar
 
 from autoscaler.storage import rows
@@ -21,8 +20,8 @@ def log_warning(sentence: str) -> None:
 class Sieve:
     """Reads rows, leaving out those that cannot be read. A page asks again every few seconds: it reports a row once."""
 
-    def __init__(self, file: Path, report: Report) -> None:
-        self._file = file
+    def __init__(self, name: str, report: Report) -> None:
+        self._name = name
         self._report = report
         self._reported: set[str] = set()
 
@@ -38,7 +37,7 @@ class Sieve:
 
     def report_once(self, what: str) -> None:
         """Say it, unless it was said."""
-        sentence = f"{self._file}: {what}"
+        sentence = f"{self._name}: {what}"
         if sentence not in self._reported:
             self._reported.add(sentence)
             self._report(sentence)

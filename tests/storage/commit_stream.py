@@ -12,6 +12,7 @@ import time
 from autoscaler.core.operation import State
 from autoscaler.core.target import InstanceKey
 from autoscaler.storage import sqlite
+from autoscaler.storage.database import DatabaseStore
 from tests.storage import samples
 
 
@@ -20,7 +21,7 @@ def say(line: str) -> None:
     os.write(1, f"{line}\n".encode())
 
 
-async def stream(store: sqlite.SqliteStore) -> None:
+async def stream(store: DatabaseStore) -> None:
     """Intent, rejection, records, over and over, each on an instance of its own."""
     for number in range(1_000_000):
         identity = f"{os.getpid()}-{number}"

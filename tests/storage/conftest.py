@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from autoscaler.storage import sqlite
+from autoscaler.storage.database import DatabaseStore
 
 
 @pytest.fixture
@@ -15,11 +16,11 @@ def database(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def open_store(database: Path) -> Iterator[Callable[..., sqlite.SqliteStore]]:
+def open_store(database: Path) -> Iterator[Callable[..., DatabaseStore]]:
     """Opens the test's file, or another; whatever is still open at the end is closed."""
-    opened: list[sqlite.SqliteStore] = []
+    opened: list[DatabaseStore] = []
 
-    def open_(file: Path = database, **options: Any) -> sqlite.SqliteStore:
+    def open_(file: Path = database, **options: Any) -> DatabaseStore:
         opened.append(sqlite.open_store(f"sqlite:///{file}", **options))
         return opened[-1]
 

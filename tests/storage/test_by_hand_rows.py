@@ -20,7 +20,7 @@ async def test_one_that_cannot_be_read_stops_decisions_and_is_left_out_of_what_i
     reports: list[str] = []
     store = open_store(report=reports.append)
     await store.intervene([samples.intervention(), samples.intervention("h2")])
-    with store._engine.begin() as connection:
+    with store.transactions.engine.begin() as connection:
         connection.execute(text(f"UPDATE interventions SET {spoiled} WHERE id = 'h1'"))  # noqa: S608  # from the list above
 
     with pytest.raises(StoreError, match=r"'h1' of table interventions cannot be read.*nothing is decided meanwhile"):

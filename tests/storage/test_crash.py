@@ -14,6 +14,7 @@ from sqlalchemy import text
 from autoscaler.core.target import InstanceKey
 from autoscaler.errors import StoreError
 from autoscaler.storage import sqlite
+from autoscaler.storage.database import DatabaseStore
 from tests.storage import samples
 
 pytestmark = pytest.mark.process
@@ -65,7 +66,7 @@ def children() -> Iterator[Children]:
         process.kill()
 
 
-def missing(store: sqlite.SqliteStore, said: list[str]) -> list[str]:
+def missing(store: DatabaseStore, said: list[str]) -> list[str]:
     """Which of the acknowledged changes the store does not hold."""
     last = dict(line.split() for line in said)  # the newest state that was said of each operation
     lost = []
@@ -89,7 +90,7 @@ def test_killed_at_twenty_moments_a_store_opens_clean_with_everything_it_had_ack
         children.start("stream", database)
         said = [children.line() for _ in range(1 + 7 * round_)] + children.kill()
         store = sqlite.open_store(f"sqlite:///{database}")
-        with store._engine.connect() as connection:
+        with store.transactions.engine.connect() as connection:
             assert connection.execute(text("PRAGMA integrity_check")).scalar() == "ok"
         assert missing(store, said) == []
         acknowledged += len(said)

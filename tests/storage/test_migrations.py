@@ -56,7 +56,7 @@ def test_the_head_that_the_code_names_is_the_newest_revision():
 
 
 def test_alembic_sees_no_difference_between_the_migrated_tables_and_the_code(open_store):
-    with open_store()._engine.connect() as connection:
+    with open_store().transactions.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_server_default": True})
         assert autogenerate.compare_metadata(context, tables.metadata) == []
 

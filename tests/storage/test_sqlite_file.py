@@ -21,6 +21,7 @@ from autoscaler.errors import StoreError
 from autoscaler.ports import OperationOpenError, SeenNode
 from autoscaler.storage import connection as connections
 from autoscaler.storage import sqlite
+from autoscaler.storage.database import DatabaseStore
 from tests.storage import samples
 from tests.storage.samples import INSTANCE, NOW
 
@@ -84,7 +85,7 @@ async def test_jobs_known_at_the_intent_are_forgotten_when_the_operation_ends(op
     planned = samples.operation(known_jobs=frozenset(f"job-{n}" for n in range(5000)))
     await store.commit_intent(planned, samples.decision())
     await store.update(samples.ended("op1", NOW, known_jobs=planned.known_jobs), was=planned)
-    with store._engine.connect() as connection:
+    with store.transactions.engine.connect() as connection:
         assert connection.execute(text("SELECT known_jobs FROM operations")).scalar() == "[]"
 
 
@@ -248,7 +249,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", str(disk)], check=True)  # noqa: S607  # wherever the system has it
 
 
-def fill(store: sqlite.SqliteStore) -> None:
+def fill(store: DatabaseStore) -> None:
     async def record() -> None:
         for _ in range(100):
             await store.record([samples.decision(details={"x": "y" * 900})] * 100)
@@ -286,13 +287,13 @@ def test_a_limit_on_files_is_said_and_after_it_writing_goes_on(open_store):
 
 async def test_a_database_with_no_room_left_is_said_and_writing_goes_on_when_there_is(open_store):
     store = open_store()
-    with store._engine.connect() as connection:
+    with store.transactions.engine.connect() as connection:
         connection.execute(text("PRAGMA max_page_count=40"))
     with pytest.raises(StoreError, match="no room is left on its disk; free some, and writing goes on by itself"):
         await store.record([samples.decision()] * 1000)
     assert store.history.decisions("orders") == ()
 
-    with store._engine.connect() as connection:
+    with store.transactions.engine.connect() as connection:
         connection.execute(text("PRAGMA max_page_count=4000"))
     await store.record([samples.decision()])
     assert len(store.history.decisions("orders")) == 1
@@ -315,8 +316,8 @@ async def test_the_history_of_a_closed_store_is_refused(open_store):
 # --- rows that cannot be read ----------------------------------------------------------------------------------------
 
 
-def spoil(store: sqlite.SqliteStore, statement: str) -> None:
-    with store._engine.begin() as connection:
+def spoil(store: DatabaseStore, statement: str) -> None:
+    with store.transactions.engine.begin() as connection:
         connection.execute(text(statement))
 
 

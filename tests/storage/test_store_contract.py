@@ -18,11 +18,12 @@ from autoscaler.core.target import InstanceKey
 from autoscaler.errors import StoreError
 from autoscaler.ports import OperationOpenError, SeenNode
 from autoscaler.storage import sqlite
+from autoscaler.storage.database import DatabaseStore
 from tests import fakes
 from tests.storage import samples
 from tests.storage.samples import INSTANCE, NOW
 
-Store = sqlite.SqliteStore | fakes.MemoryStore
+Store = DatabaseStore | fakes.MemoryStore
 
 HOUR = timedelta(hours=1)
 MICROSECOND = timedelta(microseconds=1)

@@ -1,0 +1,100 @@
+"""The store in a database (port `Store`): a transaction or a few for each call, made where the database allows it."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import ParamSpec, Protocol, TypeVar
+
+from autoscaler.core.by_hand import Intervention
+from autoscaler.core.decision import Decision
+from autoscaler.core.operation import Operation
+from autoscaler.core.target import InstanceKey
+from autoscaler.ports import Lease, SeenNode
+from autoscaler.storage.history import SqlHistory
+from autoscaler.storage.transactions import PRUNE_AT_ONCE, Transactions
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Run(Protocol):
+    """Where transactions are made, one after the other."""
+
+    async def __call__(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What `work` returns or raises."""
+        ...
+
+
+async def on_the_loop(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """At once, on the thread of the loop, which stands still meanwhile: nothing comes between, not even a switch."""
+    return work(*args, **kwargs)
+
+
+class DatabaseStore:
+    """What `Transactions` does, as the port wants it."""
+
+    def __init__(
+        self,
+        transactions: Transactions,
+        history: SqlHistory,
+        run: Run,
+        release: Callable[[], None],
+        lease: Lease | None = None,
+    ) -> None:
+        """`release` is called once all is closed."""
+        self.transactions = transactions
+        self.history = history
+        self.lease = lease
+        self._run = run
+        self._release: Callable[[], None] | None = release
+
+    async def commit_intent(self, operation: Operation, decision: Decision) -> None:
+        await self._run(self.transactions.commit_intent, operation, decision)
+
+    async def update(self, operation: Operation, *, was: Operation) -> None:
+        await self._run(self.transactions.update, operation, was=was)
+
+    async def import_operations(self, operations: Sequence[Operation]) -> None:
+        await self._run(self.transactions.import_operations, operations)
+
+    async def open_operations(self) -> tuple[Operation, ...]:
+        return await self._run(self.transactions.open_operations)
+
+    async def operations(self, instance: InstanceKey, *, since: datetime) -> tuple[Operation, ...]:
+        return await self._run(self.transactions.operations, instance, since=since)
+
+    async def record(self, decisions: Sequence[Decision]) -> None:
+        if decisions:
+            await self._run(self.transactions.record, decisions)
+
+    async def seen_nodes(self, instance: InstanceKey, group_id: str) -> tuple[SeenNode, ...] | None:
+        return await self._run(self.transactions.seen_nodes, instance, group_id)
+
+    async def save_seen_nodes(self, instance: InstanceKey, group_id: str, nodes: Sequence[SeenNode]) -> None:
+        await self._run(self.transactions.save_seen_nodes, instance, group_id, nodes)
+
+    async def intervene(self, begun: Sequence[Intervention], *, ended: Sequence[Intervention] = ()) -> None:
+        await self._run(self.transactions.intervene, begun, ended=ended)
+
+    async def standing(self, *, at: datetime) -> tuple[Intervention, ...]:
+        return await self._run(self.transactions.standing, at=at)
+
+    async def prune(self, *, before: datetime) -> int:
+        """As the port says, in several short transactions: there may be millions of records, and the loop goes on."""
+        gone = 0
+        while True:
+            part = await self._run(self.transactions.prune_decisions, before=before)
+            gone += part
+            if part < PRUNE_AT_ONCE:
+                break
+            await asyncio.sleep(0)
+        return gone + await self._run(self.transactions.prune_operations, before=before)
+
+    def close(self) -> None:
+        """As the port says; a second time it does nothing."""
+        if self._release is None:
+            return
+        self.history.close()
+        self.transactions.close()
+        self._release()
+        self._release = None
