@@ -80,8 +80,8 @@ LOCK := .lock/bin/uv pip compile --quiet --upgrade --universal --python-version 
 lock:
 	@$(PYTHON) -m venv --clear .lock
 	@.lock/bin/python -m pip --disable-pip-version-check --quiet install uv
-	@$(LOCK) --extra build --output-file constraints.txt pyproject.toml
-	@$(LOCK) --extra build --extra dev --constraint constraints.txt --output-file constraints-dev.txt pyproject.toml
+	@$(LOCK) --extra build --extra postgresql --output-file constraints.txt pyproject.toml
+	@$(LOCK) --extra build --extra postgresql --extra dev --constraint constraints.txt --output-file constraints-dev.txt pyproject.toml
 	@rm -rf .lock
 
 clean:

@@ -40,7 +40,7 @@ from autoscaler.huaweicloud import connection, transport
 from autoscaler.huaweicloud.cloud import HuaweiCloud
 from autoscaler.ports import Cause, Cloud, Monitor
 from autoscaler.prometheus import connection as prometheus_connection
-from autoscaler.storage import sqlite
+from autoscaler.storage import opening
 from autoscaler.telemetry.metrics import Metrics
 from autoscaler.telemetry.monitor import Telemetry
 from autoscaler.web import app, server
@@ -104,7 +104,7 @@ class Daemon:
         self._beside: set[asyncio.Task[object]] = set()
         self._closing = contextlib.ExitStack()
         with contextlib.ExitStack() as opened:
-            store = sqlite.open_store(setup.store)
+            store = opening.open_store(setup.store)
             opened.callback(store.close)
             self._huawei = HuaweiCloud(setup.connection, time=clock, monitor=self._monitor, wire=surroundings.wire)
             self._cloud: Cloud = self._huawei.cloud

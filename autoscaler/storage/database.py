@@ -24,10 +24,19 @@ class Run(Protocol):
         """What `work` returns or raises."""
         ...
 
+    def close(self) -> None:
+        """Wait for what is under way."""
+        ...
 
-async def on_the_loop(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+
+class OnTheLoop:
     """At once, on the thread of the loop, which stands still meanwhile: nothing comes between, not even a switch."""
-    return work(*args, **kwargs)
+
+    async def __call__(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return work(*args, **kwargs)
+
+    def close(self) -> None:
+        """Nothing is under way when somebody else has his turn."""
 
 
 class DatabaseStore:
@@ -38,15 +47,17 @@ class DatabaseStore:
         transactions: Transactions,
         history: SqlHistory,
         run: Run,
-        release: Callable[[], None],
+        *,
         lease: Lease | None = None,
+        release: Callable[[], None] = lambda: None,
     ) -> None:
         """`release` is called once all is closed."""
         self.transactions = transactions
         self.history = history
         self.lease = lease
         self._run = run
-        self._release: Callable[[], None] | None = release
+        self._release = release
+        self._closed = False
 
     async def commit_intent(self, operation: Operation, decision: Decision) -> None:
         await self._run(self.transactions.commit_intent, operation, decision)
@@ -92,9 +103,10 @@ class DatabaseStore:
 
     def close(self) -> None:
         """As the port says; a second time it does nothing."""
-        if self._release is None:
+        if self._closed:
             return
+        self._closed = True
         self.history.close()
+        self._run.close()
         self.transactions.close()
         self._release()
-        self._release = None

@@ -100,7 +100,7 @@ class SqlHistory:
             self._engine.dispose()
 
     def _read(self, query: Select[Any], values: Mapping[str, Any] | None = None) -> Sequence[RowMapping]:
-        with self._lock, self._site.translated(), self._open() as connection:
+        with self._lock, self._site.guarded(), self._open() as connection:
             return connection.execute(query, values).mappings().all()
 
     def _open(self) -> Connection:

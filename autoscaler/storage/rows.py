@@ -218,5 +218,5 @@ def _instant_or_none(value: int | None) -> datetime | None:
 
 
 def _writable(text: str) -> str:
-    """Half a character (which JSON from outside may hold) must not keep an outcome from being stored."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    """Half a character or a NUL (which JSON from outside may hold) must not keep an outcome from being stored."""
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "?")

@@ -39,7 +39,8 @@ def open_store(url: str, *, report: Report = log_warning) -> database.DatabaseSt
         engine.dispose()
         held.release()
         raise
-    return database.DatabaseStore(Transactions(engine, site, sieve), history, database.on_the_loop, held.release)
+    transactions = Transactions(engine, site, sieve)
+    return database.DatabaseStore(transactions, history, database.OnTheLoop(), release=held.release)
 
 
 def _prepare(url: str) -> Path:

@@ -125,3 +125,12 @@ interventions = Table(
     Column("ended_at", BigInteger),  # taken back
     Column("ended_by", Text, nullable=False),
 )
+
+lease = Table(
+    "lease",  # who leads where several daemons share the database; none is needed in SQLite, whose file has one process
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("fence", BigInteger, nullable=False),  # one more at each take-over
+    Column("until", BigInteger, nullable=False),  # by the database's clock
+)

@@ -32,7 +32,7 @@ class Site:
     """A database as messages speak of it."""
 
     name: str  # a file, or an address without its password
-    translated: Callable[[], AbstractContextManager[None]]  # lets nothing of a driver out but StoreError
+    guarded: Callable[[], AbstractContextManager[None]]  # nothing of a driver gets out of it but StoreError
 
 
 class Transactions:
@@ -62,7 +62,7 @@ class Transactions:
         if operation.state is not State.PLANNED or operation.foreign or operation.shadow:
             raise ValueError(f"operation {operation.id} is no intent: it must be planned, and our own")
         try:
-            with self._transaction() as connection:
+            with self._leading() as connection:
                 self._refuse_unreadable(connection, operation.instance)
                 connection.execute(insert(tables.operations), rows.of_operation(operation))
                 connection.execute(insert(tables.decisions), rows.of_decision(decision, operation.id))
@@ -86,7 +86,7 @@ class Transactions:
     def import_operations(self, operations: Sequence[Operation]) -> None:
         o = tables.operations.c
         wanted = {operation.id: rows.of_operation(operation) for operation in operations}
-        with self._transaction() as connection:
+        with self._leading() as connection:
             for identity, row in wanted.items():
                 if connection.execute(select(o.seq).where(o.id == identity)).first() is None:
                     connection.execute(insert(tables.operations), row)
@@ -112,7 +112,7 @@ class Transactions:
             raise StoreError(f"{self._site.name}: {error}; {_REPAIR}") from error
 
     def record(self, decisions: Sequence[Decision]) -> None:
-        with self._transaction() as connection:
+        with self._leading() as connection:
             connection.execute(insert(tables.decisions), [rows.of_decision(decision) for decision in decisions])
 
     def seen_nodes(self, instance: InstanceKey, group_id: str) -> tuple[SeenNode, ...] | None:
@@ -129,7 +129,7 @@ class Transactions:
 
     def save_seen_nodes(self, instance: InstanceKey, group_id: str, nodes: Sequence[SeenNode]) -> None:
         text = rows.of_seen_nodes(nodes)
-        with self._transaction() as connection:
+        with self._leading() as connection:
             change = update(tables.seen_nodes).where(*_group(instance, group_id)).values(nodes=text)
             if connection.execute(change).rowcount == 0:
                 row = {**asdict(instance), "group_id": group_id, "nodes": text}
@@ -137,7 +137,7 @@ class Transactions:
 
     def intervene(self, begun: Sequence[Intervention], *, ended: Sequence[Intervention] = ()) -> None:
         i = tables.interventions.c
-        with self._transaction() as connection:
+        with self._leading() as connection:
             for one in ended:
                 row = rows.of_intervention(one)
                 change = update(tables.interventions).where(i.id == one.id, i.ended_at.is_(None))
@@ -179,7 +179,13 @@ class Transactions:
     def _transaction(self) -> Iterator[Connection]:
         if self._closed:  # the engine would quietly connect anew, and another process may have the file by now
             raise StoreError(f"{self._site.name}: the store is closed")
-        with self._site.translated(), self.engine.begin() as connection:
+        with self._site.guarded(), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _leading(self) -> Iterator[Connection]:
+        """A transaction that is only for who leads; where nobody else can, for us."""
+        with self._transaction() as connection:
             yield connection
 
     def _refuse_unreadable(self, connection: Connection, instance: InstanceKey) -> None:

@@ -23,7 +23,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "test2"
-down_revision = "0002"
+down_revision = "0003"
 
 
 def upgrade():
@@ -109,7 +109,7 @@ def test_a_database_of_another_program_is_refused_and_left_alone(open_store, dat
     with sqlite3.connect(database) as connection:
         connection.execute("CREATE TABLE theirs (x)")
     connection.close()
-    with pytest.raises(StoreError, match="is a database of another program; name another file"):
+    with pytest.raises(StoreError, match="is a database of another program; name another in"):
         open_store()
     assert list(stored_schema(database)) == ["theirs"]
 
