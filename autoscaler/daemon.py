@@ -59,7 +59,7 @@ class Setup:
     connection: connection.Connection
     sources: tuple[prometheus_connection.Connection, ...] = ()
     policies: tuple[Policy, ...]
-    store: str  # sqlite:////absolute/path
+    store: str = field(repr=False)  # sqlite:////absolute/path or postgresql+psycopg://…, perhaps with a password
     host: str
     port: int
     token: SecretStr | None = None
@@ -326,7 +326,7 @@ def setup_of(found: configuration.Configuration) -> Setup:
         connection=connection_of(settings.cloud),
         sources=tuple(rereading.source_of(source) for source in settings.sources),
         policies=found.policies,
-        store=settings.store,
+        store=settings.store.get_secret_value(),
         host=settings.listen_host,
         port=settings.listen_port,
         token=settings.token,

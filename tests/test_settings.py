@@ -266,9 +266,31 @@ YAML: dict[str, tuple[str, list[str]]] = {
         REGION + "webhooks: []\n",
         ["2:1: webhooks: webhooks are not in this version of the autoscaler; take it out"],
     ),
-    "postgresql is refused by name": (
-        REGION + "store: postgresql+psycopg://db/autoscaler\n",
-        ["2:8: store: postgresql stores are not in this version of the autoscaler; write sqlite:///FILE"],
+    "another driver of postgresql": (
+        REGION + "store: postgresql://db/autoscaler\n",
+        [
+            "2:8: store: is no store; write sqlite:///state/autoscaler.db, sqlite:////absolute/path.db or postgresql+psycopg://USER@HOST:5432/DATABASE"
+        ],
+    ),
+    "a server without a database": (
+        REGION + "store: postgresql+psycopg://db/\n",
+        ["2:8: store: names no database; write postgresql+psycopg://USER@HOST:5432/DATABASE"],
+    ),
+    "a database without a server": (
+        REGION + "store: postgresql+psycopg:///autoscaler\n",
+        ["2:8: store: names no server; write postgresql+psycopg://USER@HOST:5432/DATABASE"],
+    ),
+    "an option of the server that we set ourselves": (
+        REGION + "store: postgresql+psycopg://db/autoscaler?options=-cfsync\n",
+        [
+            "2:8: store: has an option that is not known; allowed are host, passfile, sslcert, sslkey, sslmode, sslrootcert"
+        ],
+    ),
+    "a port of the server that is none": (
+        REGION + "store: postgresql+psycopg://db:postgres/autoscaler\n",
+        [
+            "2:8: store: is no address of a database; write postgresql+psycopg://USER@HOST:5432/DATABASE, with %40 for an @ in a name or password and so on"
+        ],
     ),
     "targets belong elsewhere": (
         REGION + "targets: {}\n",
@@ -276,7 +298,9 @@ YAML: dict[str, tuple[str, list[str]]] = {
     ),
     "another kind of store": (
         REGION + "store: autoscaler.db\n",
-        ["2:8: store: is no store; write sqlite:///state/autoscaler.db, or sqlite:////absolute/path.db"],
+        [
+            "2:8: store: is no store; write sqlite:///state/autoscaler.db, sqlite:////absolute/path.db or postgresql+psycopg://USER@HOST:5432/DATABASE"
+        ],
     ),
     "a store in memory": (
         REGION + "store: 'sqlite:///:memory:'\n",
@@ -345,15 +369,23 @@ YAML: dict[str, tuple[str, list[str]]] = {
         ],
     ),
     "a password in a store": (
-        REGION + "store: postgresql://u:hunter2@h/db\n",
+        REGION + "store: postgresql+psycopg://u:hunter2@h/db\n",
         [
-            f"2:8: store: {NOT_A_PASSWORD}take it out, as credentials are variables such as AUTOSCALER_CLOUD__PASSWORD",
-            "2:8: store: postgresql stores are not in this version of the autoscaler; write sqlite:///FILE",
+            f"2:8: store: {NOT_A_PASSWORD}set AUTOSCALER_STORE, or write a file of that name into AUTOSCALER_SECRETS_DIR",
+        ],
+    ),
+    "a password in the options of a store": (
+        REGION + "store: postgresql+psycopg://u@h/db?password=hunter2\n",
+        [
+            f"2:8: store: {NOT_A_PASSWORD}set AUTOSCALER_STORE, or write a file of that name into AUTOSCALER_SECRETS_DIR",
+            "2:8: store: has an option that is not known; allowed are host, passfile, sslcert, sslkey, sslmode, sslrootcert",
         ],
     ),
     "a store that is a number": (
         REGION + "store: 5\n",
-        ["2:8: store: is no store; write sqlite:///state/autoscaler.db, or sqlite:////absolute/path.db"],
+        [
+            "2:8: store: is no store; write sqlite:///state/autoscaler.db, sqlite:////absolute/path.db or postgresql+psycopg://USER@HOST:5432/DATABASE"
+        ],
     ),
     "a policy file that is a number": (
         REGION + "policy_files: [5]\n",
@@ -462,7 +494,31 @@ def test_what_is_odd_is_a_warning(config, text, environ, expected):
 def test_relative_paths_are_relative_to_the_configuration_file(config, store, expected):
     found = load(config, REGION + f"store: {store}\n")
     assert found.store_file == (config.parent / expected).resolve()
-    assert found.store == f"sqlite:///{found.store_file}"
+    assert found.store.get_secret_value() == f"sqlite:///{found.store_file}"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+psycopg://autoscaler@db.example:5432/autoscaler",
+        "postgresql+psycopg://db.example/autoscaler?sslmode=verify-full&sslrootcert=/etc/ssl/db.pem",
+        "postgresql+psycopg://autoscaler@/autoscaler?host=/run/postgresql",
+        "postgresql+psycopg://autoscaler@/autoscaler?host=db1:5432&host=db2:5432",
+        "postgresql+psycopg://autoscaler@[::1]:5432/autoscaler",
+    ],
+)
+def test_the_store_may_be_a_postgresql_database(config, url):
+    found = load(config, REGION + f"store: {url}\n")
+    assert found.store.get_secret_value() == found.masked()["store"] == url
+    assert found.store_file is None
+
+
+def test_the_password_of_a_store_comes_from_a_variable_and_is_shown_nowhere(config):
+    url = "postgresql+psycopg://autoscaler:hunter2@db.example:5432/autoscaler"
+    found = load(config, REGION, AUTOSCALER_STORE=url)
+    assert found.store.get_secret_value() == url
+    assert found.masked()["store"] == "postgresql+psycopg://autoscaler:***@db.example:5432/autoscaler"
+    assert "hunter2" not in repr(found)
 
 
 @pytest.mark.parametrize(

@@ -162,7 +162,10 @@ class ConfigKeys(BaseSettings, shape.Keys):
 
     cloud: CloudKeys = Field(description="the cloud, and who we are there")
     store: written.StoreUrl = Field(
-        "sqlite:///state/autoscaler.db", description="where operations and decisions are kept; one process per file"
+        "sqlite:///state/autoscaler.db",
+        description="where operations and decisions are kept: a SQLite file, of one process, or a PostgreSQL database; "
+        "with a password in it only by AUTOSCALER_STORE",
+        repr=False,
     )
     server: ServerKeys = Field(default_factory=ServerKeys, description="our own HTTP side")
     mode_ceiling: Ceiling = Field(

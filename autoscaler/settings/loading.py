@@ -1,6 +1,5 @@
 """From a configuration file, secret files and variables to settings, or to everything that is wrong with them."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,7 +11,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from autoscaler import errors
-from autoscaler.settings import complete, misplaced, variables, written
+from autoscaler.settings import complete, misplaced, store_url, variables, written
 from autoscaler.settings.keys import USUAL_POLICY_FILES, CloudKeys, ConfigKeys, DdmApi, Dialect, SourceKeys
 from autoscaler.settings.values import (
     SECRET_NAMES,
@@ -158,12 +157,12 @@ def _in_order(problems: list[errors.Problem]) -> list[errors.Problem]:
 
 def _settings(file: Path, keys: ConfigKeys, merged: Node, warnings: tuple[str, ...]) -> Settings:
     folder = file.parent.absolute()
-    store_file = Path(os.path.normpath(folder / written.store_file(keys.store)))
+    store_file = store_url.file_of(keys.store, folder)
     host, port = written.listen(keys.server.listen)
     return Settings(
         file=file,
         cloud=_cloud(keys.cloud, folder),
-        store=f"sqlite:///{store_file}",
+        store=SecretStr(keys.store if store_file is None else f"sqlite:///{store_file}"),
         store_file=store_file,
         listen_host=host,
         listen_port=port,

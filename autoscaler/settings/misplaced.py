@@ -5,7 +5,7 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from autoscaler import errors
-from autoscaler.settings import variables
+from autoscaler.settings import store_url, variables
 from autoscaler.settings.values import SECRET_NAMES, SOURCE_SECRET_NAMES
 from autoscaler.yamlfile.node import Node
 
@@ -28,7 +28,7 @@ def taken_out(tree: Node) -> tuple[Node, list[errors.Problem]]:
             tree = _without(tree, keys)
     for keys in (*_ADDRESSES, *(("sources", name, "proxy") for name in names)):
         found = tree.at(*keys)
-        if found is not None and _has_password(found.value):
+        if found is not None and (_store_has_password if keys == ("store",) else _has_password)(found.value):
             problems.append(found.place.problem(f"an address in this file holds no password; {_address_remedy(keys)}"))
             tree = tree if keys == ("store",) else _without(tree, keys)  # a store has more to be told about
     return tree, problems
@@ -45,9 +45,14 @@ def _remedy(keys: tuple[str, ...]) -> str:
 
 
 def _address_remedy(keys: tuple[str, ...]) -> str:
-    if keys[-1] == "proxy":
+    if keys[-1] in {"proxy", "store"}:
         return _remedy(keys)
     return "take it out, as credentials are variables such as AUTOSCALER_CLOUD__PASSWORD"
+
+
+def _store_has_password(value: object) -> bool:
+    """A name alone is none: the server may know its user by a file, or a certificate."""
+    return isinstance(value, str) and store_url.has_password(value)
 
 
 def _has_password(value: object) -> bool:

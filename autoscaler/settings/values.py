@@ -10,6 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 from pydantic import SecretStr
 
 from autoscaler import errors
+from autoscaler.settings import store_url
 from autoscaler.settings.keys import Ceiling, CredentialKind, DdmApi, Dialect, LogFormat, LogLevel, SourceKind
 from autoscaler.yamlfile.node import Place
 
@@ -107,8 +108,8 @@ class Settings:
 
     file: Path  # as it was given
     cloud: CloudSettings
-    store: str  # sqlite:////absolute/path
-    store_file: Path
+    store: SecretStr  # sqlite:////absolute/path, or postgresql+psycopg://…, perhaps with a password
+    store_file: Path | None  # of SQLite
     listen_host: str
     listen_port: int
     token: SecretStr | None
@@ -133,7 +134,7 @@ class Settings:
         return shown
 
     def by_key(self) -> dict[str, Any]:
-        """The settings by their keys; secrets, and proxies, which may hold one, stay wrapped."""
+        """The settings by their keys; secrets, and addresses that may hold one, stay wrapped."""
         cloud = self.cloud
         return {
             "cloud": {
@@ -182,9 +183,11 @@ SOURCE_SECRET_NAMES = ("token", "username", "password")
 
 
 def masked(value: Any, key: str = "") -> Any:
-    """A part of `by_key`, every secret in it replaced by `***`; of a proxy only the password is one."""
+    """A part of `by_key`, every secret in it replaced by `***`; of an address only the password is one."""
     if isinstance(value, dict):
         return {name: masked(each, name) for name, each in value.items()}
+    if isinstance(value, SecretStr) and key == "store":
+        return store_url.without_password(value.get_secret_value())
     if isinstance(value, SecretStr):
         return _without_password(value.get_secret_value()) if key == "proxy" else MASK
     return value

@@ -1,4 +1,4 @@
-"""How single settings are written: addresses, the store, names; each reads one form and says what is allowed.
+"""How single settings are written: addresses, names; each reads one form and says what is allowed.
 
 No message repeats the value: an address may hold a password.
 """
@@ -10,7 +10,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
-_SQLITE = "sqlite:///"
+from autoscaler.settings import store_url
+
 _HIGHEST_PORT = 65535
 
 
@@ -61,26 +62,6 @@ def _address(text: str) -> SplitResult:
     if not whole or text != text.strip() or not text.isprintable():
         raise ValueError("is no http:// or https:// address; write scheme, host and, where needed, port")
     return parts
-
-
-def store(text: str) -> str:
-    """The address of the SQLite file.
-
-    Raises:
-        ValueError: it is another kind of store, or names no file.
-    """
-    if text.startswith("postgresql"):
-        raise ValueError("postgresql stores are not in this version of the autoscaler; write sqlite:///FILE")
-    if not text.startswith(_SQLITE) or not text.removeprefix(_SQLITE).strip("/. "):
-        raise ValueError("is no store; write sqlite:///state/autoscaler.db, or sqlite:////absolute/path.db")
-    if text.endswith("/") or any(mark in text for mark in "?#") or ":memory:" in text:
-        raise ValueError("names no plain file; write sqlite:///FILE without ? and #")
-    return text
-
-
-def store_file(text: str) -> str:
-    """The file that a store's address names."""
-    return text.removeprefix(_SQLITE)
 
 
 def listen(text: str) -> tuple[str, int]:
@@ -143,5 +124,5 @@ EndpointUrl = Annotated[str, BeforeValidator(_text(endpoint)), _schema(pattern="
 SourceName = Annotated[str, AfterValidator(_source_name), _schema(pattern=_SOURCE_NAME)]
 SourceUrl = Annotated[str, BeforeValidator(_text(source)), _schema(pattern="^https?://[^/?#@]+(/[^?#]*)?$")]
 ProxyUrl = Annotated[str, BeforeValidator(_text(proxy)), _schema(pattern="^https?://[^/?#@]+/*$")]
-StoreUrl = Annotated[str, BeforeValidator(_text(store)), _schema(pattern="^sqlite:///[^?#]+$")]
+StoreUrl = Annotated[str, BeforeValidator(_text(store_url.store)), _schema(pattern=store_url.PATTERN)]
 ListenAddress = Annotated[str, BeforeValidator(_text(_listen)), _schema(pattern="^.+:[0-9]{1,5}$")]

@@ -15,7 +15,7 @@ from autoscaler.storage.faults import ConflictError
 _GOES_ON = "it goes on by itself once the server answers"
 
 _MEANINGS = {
-    "28P01": "the server refuses the password; mend it in AUTOSCALER_STORE, PGPASSWORD or the file of PGPASSFILE",
+    "28P01": "the server refuses the password, or wants one; mend it in AUTOSCALER_STORE, PGPASSWORD or PGPASSFILE",
     "28000": "the server lets this user not in; mend the user in `store`, or the server's pg_hba.conf",
     "3D000": "there is no such database; create it (docs/deployment.md), or mend `store`",
     "42501": "the user lacks a right; make it the owner of the database (docs/deployment.md)",
@@ -32,7 +32,6 @@ _MEANINGS = {
 
 _AT_THE_DOOR = {
     "password authentication failed": "28P01",
-    "no password supplied": "28P01",
     "no pg_hba.conf entry": "28000",
     "role ": "28000",
     "database ": "3D000",
@@ -78,8 +77,10 @@ def _of_driver(site: str, error: BaseException | None, password: str | None) -> 
 
 
 def _code_at_the_door(error: BaseException | None) -> str:
-    _, fatal, said = str(error).partition("FATAL:")
-    return next((code for words, code in _AT_THE_DOOR.items() if fatal and words in said), "")
+    ours, _, servers = str(error).partition("FATAL:")
+    if "no password supplied" in ours:
+        return "28P01"
+    return next((code for words, code in _AT_THE_DOOR.items() if words in servers), "")
 
 
 def _first_line(error: BaseException | None, password: str | None) -> str:

@@ -77,7 +77,7 @@ TARGETS_WRONG = {
 SETTINGS_WRONG = {
     "polcy_files": [],
     "policy_files": ["policies.yaml", "policy/*.yaml"],
-    "store": "postgresql+psycopg://127.0.0.1/autoscaler",
+    "store": "postgresql://127.0.0.1/autoscaler",
 }
 CLOUD_WRONG = {"password": SECRET, "proxy": f"http://me:{SECRET}@127.0.0.1:3128"}
 ENVIRONMENT_WRONG = {"AUTOSCALER_CLOUD__REGOIN": "eu-de"}
@@ -98,7 +98,7 @@ SENTENCES = {
     "a pattern that matches no file": rf"autoscaler\.yaml:{AT}: policy_files\[1\]: policy/\*\.yaml matches no file; .*",
     "a password in YAML": rf"autoscaler\.yaml:{AT}: cloud\.password: .*AUTOSCALER_CLOUD__PASSWORD.*",
     "a password in a URL": rf"autoscaler\.yaml:{AT}: cloud\.proxy: .*AUTOSCALER_CLOUD__PROXY.*",
-    "a store of a later version": rf"autoscaler\.yaml:{AT}: store: .*not.*this version.*sqlite:.*",
+    "another kind of store": rf"autoscaler\.yaml:{AT}: store: is no store; .*sqlite:.*postgresql\+psycopg:.*",
     "a variable that means nothing": r"environment: AUTOSCALER_CLOUD__REGOIN: .*AUTOSCALER_CLOUD__REGION.*",
     "no credentials": r"environment: AUTOSCALER_CLOUD__USERNAME: is not set; .*AUTOSCALER_SECRETS_DIR",
 }

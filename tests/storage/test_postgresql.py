@@ -334,7 +334,7 @@ def test_no_sentence_holds_the_password(postgresql):
     wrong = "another secret"
     free = postgresql.url(name).replace(f":{postgresql.port}/", ":1/")
     for url, sentence in [
-        (postgresql.url(name, password=wrong), "refuses the password; mend it in AUTOSCALER_STORE"),
+        (postgresql.url(name, password=wrong), "refuses the password, or wants one; mend it in AUTOSCALER_STORE"),
         (postgresql.url("nowhere"), "there is no such database; create it"),
         (free, "the server cannot be reached .*Connection refused"),
         (postgresql.url(name) + "?sslmode=require", "the server cannot be reached .*SSL"),
@@ -384,3 +384,67 @@ except opening.StoreError as error:
     ran = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
     assert "install ddm-autoscaler[postgresql]" in ran.stdout
     assert "geheim" not in ran.stdout
+
+
+@pytest.fixture
+def without_password(postgresql: postgres.Server) -> str:
+    """An address as it stands in the configuration file."""
+    return f"postgresql+psycopg://{postgres.USER}@127.0.0.1:{postgresql.port}/{postgresql.new_database()}"
+
+
+def opens(url: str) -> bool:
+    opening.open_store(url).close()
+    return True
+
+
+def test_the_password_may_come_as_a_variable_of_libpq(without_password, monkeypatch):
+    monkeypatch.setenv("PGPASSWORD", postgres.PASSWORD)
+    assert opens(without_password)
+
+
+def test_the_password_may_come_from_a_file_of_libpq(without_password, monkeypatch, tmp_path):
+    monkeypatch.setenv("PGPASSFILE", str(tmp_path / "pass"))
+    (tmp_path / "pass").write_text("*:*:*:*:" + postgres.PASSWORD.replace(":", r"\:"))
+    (tmp_path / "pass").chmod(0o600)
+    assert opens(without_password)
+
+
+def test_without_a_password_that_the_server_wants_it_is_named(without_password):
+    with pytest.raises(
+        StoreError, match="refuses the password, or wants one; mend it in AUTOSCALER_STORE, PGPASSWORD or"
+    ):
+        opens(without_password)
+
+
+def test_of_several_hosts_the_one_that_answers_is_taken(postgresql):
+    server_and_rest = f"127.0.0.1:{postgresql.port}/{postgresql.new_database()}"
+    address, _, name = server_and_rest.partition("/")
+    url = postgresql.url(name).replace(f"@{address}/", "@/")
+    assert opens(f"{url}?host=127.0.0.1:1&host={address}")
+
+
+async def test_a_dump_of_a_running_store_restores_as_the_docs_tell(postgresql, tmp_path):
+    name, copy = postgresql.new_database(), postgresql.new_database()
+    store = opening.open_store(postgresql.url(name))
+    await lead(store, lasts=timedelta(0))
+    await lead(store)
+    await store.commit_intent(samples.operation(), samples.decision())
+    programs = postgres.programs()
+    assert programs is not None
+
+    async def run(program: str, *arguments: str) -> None:
+        environment = {"PGPASSWORD": postgres.PASSWORD}
+        running = await asyncio.create_subprocess_exec(
+            str(programs / program), *host, *arguments, env=environment, cwd=tmp_path
+        )
+        assert await running.wait() == 0
+
+    host = ["--host", "127.0.0.1", "--port", str(postgresql.port), "--username", postgres.USER]
+    dump = ["--format", "custom", "--file", "autoscaler.dump", name]
+    restore = ["--dbname", copy, "--no-owner", "--role", postgres.USER, "autoscaler.dump"]
+    await run("pg_dump", *dump)
+    store.close()
+    await run("pg_restore", *restore)
+    restored = opening.open_store(postgresql.url(copy))
+    assert await restored.open_operations() == (samples.operation(),)
+    restored.close()
