@@ -70,8 +70,11 @@ def policy(rules: int) -> Policy:
     )
 
 
-def observation(rules: int, value: str) -> Observation:
-    """Three nodes, an operation an hour and a half ago, a quarter of an hour of wishes."""
+def observation(chosen: Policy, value: str) -> Observation:
+    """Three nodes, an operation an hour and a half ago, a quarter of an hour of wishes.
+
+    As in the daemon, the metrics are those of the policy itself.
+    """
     ended = NOW - 90 * MINUTE
     operation = Operation(
         id="op",
@@ -92,7 +95,7 @@ def observation(rules: int, value: str) -> Observation:
         snapshot=Snapshot(NOW, "RUNNING", tuple(Node(f"node {k}", "normal") for k in range(3)), 3, "group"),
         mode=Mode.ENFORCE,
         first_evaluated_at=ended,
-        samples={Metric(f"metric {number}"): samples(value) for number in range(rules)},
+        samples={metric: samples(value) for metric in chosen.metrics},
         operations=(operation,),
         wishes=tuple(Wish(NOW - minute * MINUTE, 3) for minute in range(15)),
     )
@@ -142,16 +145,18 @@ def timed(decide: Callable[[Observation], Decision], seen: Sequence[Observation]
 
 def measured(rounds: int) -> list[Row]:
     """All cases in turn, round after round, so that a machine that slows down slows all of them down."""
-    cases: dict[tuple[str, int], tuple[str, Callable[[Observation], Decision]]] = {("floor", 0): ("50", floor)}
+    cases: dict[tuple[str, int], tuple[Policy, str, Callable[[Observation], Decision]]] = {
+        ("floor", 0): (policy(0), "50", floor)
+    }
     for rules in RULES:
         chosen = policy(rules)
         for case, value in LOADS.items():
-            assert engine.decide(chosen, observation(rules, value)).decision.value == case  # noqa: S101  # or the figures lie
-            cases[case, rules] = value, partial(engine.decide, chosen)
+            assert engine.decide(chosen, observation(chosen, value)).decision.value == case  # noqa: S101  # or the figures lie
+            cases[case, rules] = chosen, value, partial(engine.decide, chosen)
     times: dict[tuple[str, int], list[float]] = {key: [] for key in cases}
     for _ in range(rounds):
-        for (case, rules), (value, decide) in cases.items():
-            fresh = [observation(rules, value) for _ in range(ROUND)]
+        for (case, rules), (chosen, value, decide) in cases.items():
+            fresh = [observation(chosen, value) for _ in range(ROUND)]
             times[case, rules].append(timed(decide, fresh))
     lowest = statistics.median(times["floor", 0])
     return [

@@ -5,8 +5,9 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from autoscaler.core import fleet, history, window
-from autoscaler.core.checks import MAX_SKEW
+from autoscaler.core.checks import MAX_SKEW, Checks
 from autoscaler.core.decision import Reason, rfc3339
+from autoscaler.core.history import NO_TIME
 from autoscaler.core.observation import Observation
 from autoscaler.core.operation import Operation, State
 from autoscaler.core.policy import Direction, Policy
@@ -71,18 +72,16 @@ def not_ready(case: Case) -> str | None:
     snapshot = case.observation.snapshot
     if not snapshot.running:
         return f"the instance is {snapshot.instance_status}, not RUNNING"
-    for node in snapshot.nodes:
-        state = node.state
-        if state is NodeState.CHANGING or (state is NodeState.FAULTY and case.direction is Direction.IN):
-            return f"node {node.id} is {node.status}"
-    return _changed_meanwhile(case)
+    if snapshot.ready < snapshot.current:
+        for node in snapshot.nodes:
+            state = node.state
+            if state is NodeState.CHANGING or (state is NodeState.FAULTY and case.direction is Direction.IN):
+                return f"node {node.id} is {node.status}"
+    return None if case.observation.checks is None else _changed_meanwhile(case, case.observation.checks)
 
 
-def _changed_meanwhile(case: Case) -> str | None:
+def _changed_meanwhile(case: Case, checks: Checks) -> str | None:
     """What was read last, just before acting, must agree with what was decided on, and the clocks with each other."""
-    checks = case.observation.checks
-    if checks is None:
-        return None
     if abs(checks.skew) > MAX_SKEW:
         return f"the cloud's clock is {checks.skew.total_seconds():+.0f} s from ours; mend the time of this machine"
     if not checks.snapshot.running:
@@ -98,8 +97,10 @@ def _statuses(snapshot: Snapshot) -> set[tuple[str, str]]:
 
 def cooldown(case: Case) -> str | None:
     """Too soon after the last operation."""
+    if case.forced:
+        return None
     left = _cooldown_left(case, case.observation.of_group)
-    if case.forced or left <= timedelta(0):
+    if left <= NO_TIME:
         return None
     sent = [op for op in case.observation.of_group if not op.shadow]
     why = "" if _cooldown_left(case, sent) == left else ", had observe sent the last operation"
@@ -113,20 +114,18 @@ def _cooldown_left(case: Case, operations: Sequence[Operation]) -> timedelta:
 
 def direction_locked(case: Case) -> str | None:
     """out_only never scales in."""
-    locked = case.observation.mode is Mode.OUT_ONLY and case.direction is Direction.IN
-    return "the mode is out_only" if locked else None
+    return "the mode is out_only" if case.observation.mode is Mode.OUT_ONLY else None
 
 
 def no_scale_in(case: Case) -> str | None:
     """The cloud does not scale in prepaid instances (DDM API reference, "Scaling In a DDM Instance")."""
-    blocked = case.observation.snapshot.prepaid and case.direction is Direction.IN
-    return "the instance is prepaid (yearly/monthly); the cloud does not scale it in" if blocked else None
+    prepaid = case.observation.snapshot.prepaid
+    return "the instance is prepaid (yearly/monthly); the cloud does not scale it in" if prepaid else None
 
 
 def payment_required(case: Case) -> str | None:
     """Without auto_pay an order of a prepaid instance waits until somebody pays it, perhaps for days."""
-    prepaid = case.observation.snapshot.prepaid and case.direction is Direction.OUT
-    if not prepaid or case.policy.target.auto_pay:
+    if not case.observation.snapshot.prepaid or case.policy.target.auto_pay:
         return None
     return "the instance is prepaid (yearly/monthly): set auto_pay: true to let orders pay themselves"
 
@@ -146,14 +145,12 @@ def blackout(case: Case) -> str | None:
 
 def fleet_limit(case: Case) -> str | None:
     """All targets together have as many nodes as they may, or have added as many as they may within an hour."""
-    if case.direction is not Direction.OUT:
-        return None
     return fleet.limit_reached(case.policy.fleet, case.observation.fleet)
 
 
 def budget(case: Case) -> str | None:
     """All targets together have used up their node-hours; below min the group grows all the same."""
-    if case.direction is not Direction.OUT or case.below_min:
+    if case.below_min:
         return None
     return fleet.budget_used_up(case.policy.fleet, case.observation.fleet)
 
@@ -161,7 +158,7 @@ def budget(case: Case) -> str | None:
 def data_node_bottleneck(case: Case) -> str | None:
     """Where an RDS behind the group is at its limit, more DDM nodes only put more load on it."""
     checks, limit = case.observation.checks, case.policy.data_node_max_cpu
-    if case.direction is not Direction.OUT or case.below_min or checks is None or limit is None:
+    if case.below_min or checks is None or limit is None:
         return None
     for node in checks.data_nodes:
         if node.cpu is not None and node.cpu > limit:
@@ -187,7 +184,7 @@ def data_node_busy(case: Case) -> str | None:
 def sold_out(case: Case) -> str | None:
     """Nothing to be had: an order would only fail."""
     checks = case.observation.checks
-    if case.direction is not Direction.OUT or checks is None or checks.offer is None or not checks.offer.sold_out:
+    if checks is None or checks.offer is None or not checks.offer.sold_out:
         return None
     told = f"flavor {checks.offer.flavor_id or 'of the group'} is sold out where the target may use it"
     return checks.offer.zone_error or told
@@ -226,13 +223,30 @@ GUARDS: dict[Reason, Guard] = {
 }
 """Every guard by its reason; the order is that in which the first veto becomes the reason of a hold."""
 
-_GUARDS = tuple(GUARDS.items())
+OUT_ONLY = frozenset(
+    {
+        Reason.PAYMENT_REQUIRED,
+        Reason.FLEET_LIMIT,
+        Reason.BUDGET,
+        Reason.DATA_NODE_BOTTLENECK,
+        Reason.SOLD_OUT,
+    }
+)
+"""Guards that are asked of scale-outs only."""
+
+IN_ONLY = frozenset({Reason.DIRECTION_LOCKED, Reason.NO_SCALE_IN})
+"""Guards that are asked of scale-ins only; all the others are asked of both."""
+
+_GUARDS = {
+    Direction.OUT: tuple((reason, guard) for reason, guard in GUARDS.items() if reason not in IN_ONLY),
+    Direction.IN: tuple((reason, guard) for reason, guard in GUARDS.items() if reason not in OUT_ONLY),
+}
 
 
 def vetoes(case: Case) -> dict[Reason, str]:
     """Every veto that applies, in order, with its sentence."""
     found = {}
-    for reason, guard in _GUARDS:
+    for reason, guard in _GUARDS[case.direction]:
         sentence = guard(case)
         if sentence is not None:
             found[reason] = sentence

@@ -11,15 +11,15 @@ from autoscaler.core.decision import Reason
 from autoscaler.core.operation import Operation, State
 from autoscaler.core.policy import Cooldown, Direction
 
-DAY = timedelta(hours=24)
+NO_TIME, DAY = timedelta(0), timedelta(hours=24)
 SHORTEST_REST, LONGEST_REST = timedelta(minutes=15), timedelta(hours=4)
-FAILURES = frozenset({State.FAILED, State.NEVER_HAPPENED})
+FAILURES = (State.FAILED, State.NEVER_HAPPENED)
 
 
 def last_change(operations: Iterable[Operation]) -> datetime | None:
     """When the group last got other nodes, by our hand or another's: samples from before are of another size."""
     ends = [op.ended_at for op in operations if op.changed_nodes and op.ended_at is not None]
-    return max(ends, default=None)
+    return max(ends) if ends else None
 
 
 def cooldown_left(
@@ -35,11 +35,12 @@ def cooldown_left(
     `chosen` replaces the direction's own cooldown (a step may have a shorter one); the one after a failure stays.
     """
     normal = chosen if chosen is not None else (cooldown.out if direction is Direction.OUT else cooldown.in_)
-    ends = [_end(op) + normal for op in operations if _counts(op, direction)]
+    ends = [_end(op) for op in operations if _counts(op, direction)]
+    until = [max(ends) + normal] if ends else []
     failed = _failed_since_success(operations, direction)
     if failed is not None:
-        ends.append(failed + cooldown.failed)
-    return max(ends) - now if ends else timedelta(0)
+        until.append(failed + cooldown.failed)
+    return max(until) - now if until else NO_TIME
 
 
 def _counts(op: Operation, direction: Direction) -> bool:
@@ -75,7 +76,7 @@ def breaker_open_until(
     Scale-outs that fail open it for both directions, scale-ins only for in. Shadows tell nothing of the cloud. What
     ended up to `reset` no longer counts: somebody closed the breaker then.
     """
-    if sum(op.state in FAILURES for op in operations) < failures:
+    if len([op for op in operations if op.state in FAILURES]) < failures:
         return None
     ours = [op for op in operations if not op.shadow and (reset is None or _end(op) > reset)]
     opened_by = (Direction.OUT,) if direction is Direction.OUT else (Direction.OUT, Direction.IN)

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
 
 from autoscaler.core import history
 from autoscaler.core.checks import Checks
 from autoscaler.core.fleet import Use
+from autoscaler.core.once import once
 from autoscaler.core.operation import Operation
 from autoscaler.core.policy import Metric
 from autoscaler.core.sample import Sample
@@ -72,12 +72,13 @@ class Observation:
     led_by: str | None = None  # of daemons that share a store, the one that may act ("": not known which); None: we may
     checks: Checks | None = None  # read only when something would move
 
-    @cached_property
+    @once
     def of_group(self) -> tuple[Operation, ...]:
         """The operations on this target's own group."""
-        return tuple(op for op in self.operations if op.group_id == self.snapshot.group_id)
+        group_id = self.snapshot.group_id
+        return tuple([op for op in self.operations if op.group_id == group_id])
 
-    @cached_property
+    @once
     def last_change(self) -> datetime | None:
         """When the group last got other nodes: samples from before are of another size."""
         return history.last_change(self.of_group)

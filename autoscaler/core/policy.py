@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
-from functools import cached_property
 
 from autoscaler.core.decision import Compared
+from autoscaler.core.once import once
 from autoscaler.core.target import Mode, Target
 from autoscaler.core.window import Window
 
@@ -52,6 +52,10 @@ class Metric:
     period: timedelta = timedelta(minutes=1)
     node_label: str | None = None  # of a query: the label whose value is the node's id
 
+    def __hash__(self) -> int:
+        """Of the name, which tells almost all of them apart: each decision looks several up."""
+        return hash(self.name)
+
     @property
     def is_query(self) -> bool:
         """Whether `name` is a query, not the name of a metric of the cloud."""
@@ -94,7 +98,7 @@ class ThresholdRule:
     on_missing_metric: OnMissing = OnMissing.HOLD
     max_metric_age: timedelta = timedelta(minutes=15)
 
-    @cached_property
+    @once
     def band(self) -> Compared:
         """Between these two values nothing is wanted: the lowest `above` and the highest `below`."""
         return Compared(
@@ -116,7 +120,7 @@ class TargetTrackingRule:
     on_missing_metric: OnMissing = OnMissing.HOLD
     max_metric_age: timedelta = timedelta(minutes=15)
 
-    @cached_property
+    @once
     def band(self) -> Compared:
         """Within its tolerance of the target nothing is wanted."""
         return Compared(target=self.target, tolerance=self.tolerance)
@@ -249,12 +253,12 @@ class Policy:
         """Whether both decide alike: all but the lines that they are written in is equal."""
         return _without_places(self) == _without_places(other)
 
-    @cached_property
+    @once
     def metric_rules(self) -> tuple[MetricRule, ...]:
         """The rules that look at a metric, in the order of the file."""
         return tuple(rule for rule in self.rules if not isinstance(rule, ScheduleRule))
 
-    @cached_property
+    @once
     def schedules(self) -> tuple[ScheduleRule, ...]:
         """The rules that look at the time, in the order of the file."""
         return tuple(rule for rule in self.rules if isinstance(rule, ScheduleRule))

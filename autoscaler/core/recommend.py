@@ -45,16 +45,16 @@ class Recommendation(NamedTuple):
 
     def record(self) -> RuleRecord:
         """As it stands in the decision."""
-        return RuleRecord(
-            rule=self.rule,
-            reason=self.reason,
-            wants=self.wants,
-            value=self.value,
-            as_of=self.as_of,
-            samples=self.samples,
-            warming=self.warming,
-            observe=self.observe,
-            compared=self.compared,
+        return RuleRecord(  # in the order of its fields: by their names it takes twice as long
+            self.rule,
+            self.reason,
+            self.wants,
+            self.value,
+            self.as_of,
+            self.samples,
+            self.warming,
+            self.observe,
+            self.compared,
         )
 
 
@@ -74,14 +74,15 @@ def combine(recommendations: Sequence[Recommendation], ready: int) -> Wanted:
     if outs:
         return _of_largest(outs)
     speaking = [one for one in heard if one.say is Say.FULL]
-    if speaking and all(one.wants < ready for one in speaking):
+    if speaking and not [one for one in speaking if one.wants >= ready]:
         return _of_largest(speaking)
     return Wanted(ready, _why_nothing(recommendations))
 
 
 def _of_largest(rules: Sequence[Recommendation]) -> Wanted:
     """Of equal largest wants the first in the file gives name and reason."""
-    first = max(rules, key=lambda one: one.wants)
+    largest = max([one.wants for one in rules])
+    first = next(one for one in rules if one.wants == largest)
     return Wanted(first.wants, first.reason, first.rule, tuple([each for one in rules for each in one.cooldowns]))
 
 

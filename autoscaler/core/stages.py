@@ -59,7 +59,8 @@ def stabilized(desired: int, current: int, wishes: Sequence[Wish], now: datetime
     """A scale-in no further than the largest wish of the window: min(current, largest); never more, never out."""
     if desired >= current:
         return desired
-    recent = [wish.desired for wish in wishes if now - window < wish.at <= now]
+    since = now - window
+    recent = [wish.desired for wish in wishes if since < wish.at <= now]
     return min(current, max([desired, *recent]))
 
 

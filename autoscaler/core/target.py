@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from functools import cached_property, lru_cache
+from functools import lru_cache
+
+from autoscaler.core.once import once
 
 MAX_NODES_PER_INSTANCE = 32
 """Nodes of all groups of an instance together (DDM user manual, "Scaling Out a DDM Instance")."""
@@ -104,7 +106,7 @@ class Snapshot:
         """Nodes of the group in any state."""
         return len(self.nodes)
 
-    @cached_property
+    @once
     def ready(self) -> int:
         """Nodes of the group that serve."""
         return [node.state for node in self.nodes].count(NodeState.READY)

@@ -100,7 +100,7 @@ BREAKS = {
         invariants.half_samples_never_scale_in,
     ),
     "i6-cooldown-is-forgotten": (
-        Break(guard, "if case.forced or left <= timedelta(0):", "if True:"),
+        Break(guard, "if left <= NO_TIME:", "if True:"),
         invariants.no_move_within_a_cooldown,
     ),
     "i6-only-the-first-operation-read-counts": (
@@ -112,7 +112,7 @@ BREAKS = {
         invariants.the_order_of_operations_does_not_matter,
     ),
     "i6-what-was-rejected-rests": (
-        Break(history, "{State.FAILED, State.NEVER_HAPPENED}", "{State.FAILED, State.NEVER_HAPPENED, State.REJECTED}"),
+        Break(history, "(State.FAILED, State.NEVER_HAPPENED)", "(State.FAILED, State.NEVER_HAPPENED, State.REJECTED)"),
         invariants.what_was_rejected_changes_nothing,
     ),
     "i6-another-group-rests": (
@@ -128,7 +128,7 @@ BREAKS = {
         invariants.failed_scale_ins_never_delay_scaling_out,
     ),
     "i6-windows-reach-back-before-a-change": (
-        Break(view, "barrier=observation.last_change", "barrier=None"),
+        Break(view, "rule.metric.period, observation.last_change", "rule.metric.period, None"),
         invariants.no_window_reaches_back_before_a_change,
     ),
     "i4-a-cap-is-not-kept": (
@@ -166,7 +166,7 @@ BREAKS = {
         invariants.observe_never_moves,
     ),
     "out-only-is-forgotten": (
-        Break(guard, "case.observation.mode is Mode.OUT_ONLY and", "case.observation.mode is Mode.OFF and"),
+        Break(guard, "if case.observation.mode is Mode.OUT_ONLY", "if case.observation.mode is Mode.OFF"),
         invariants.out_only_never_scales_in,
     ),
     "of-the-steps-that-hold-the-smallest-counts": (

@@ -80,13 +80,14 @@ def _found(
     largest = max(sizes)
     step, samples = holding[sizes.index(largest)]
     out = direction is Direction.OUT
+    newest = view.samples[0]
     return Recommendation(
-        rule=rule.name,
-        wants=view.ready + largest if out else max(0, view.ready - largest),
-        reason=Reason.ABOVE_THRESHOLD if out else Reason.BELOW_THRESHOLD,
-        say=Say.FULL,
-        value=view.samples[0].value,
-        as_of=view.as_of,
+        rule.name,
+        view.ready + largest if out else max(0, view.ready - largest),
+        Reason.ABOVE_THRESHOLD if out else Reason.BELOW_THRESHOLD,
+        Say.FULL,
+        newest.value,
+        newest.time,
         samples=max([len(samples) for _, samples in holding]),
         cooldowns=tuple([step.cooldown for step, _ in holding]),
         compared=_held(step, direction, samples, view),

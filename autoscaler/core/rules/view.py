@@ -42,9 +42,10 @@ class View(NamedTuple):
 
     def due(self, count: int) -> tuple[Sample, ...]:
         """Those of the last `count` due samples that are there; empty where they reach back past a change."""
-        if self.as_of is None or self._too_early(self.as_of - (count - 1) * self.period):
+        newest = self.samples[0].time  # there is one: else the rule is without data
+        if self._too_early(newest - (count - 1) * self.period):
             return ()
-        start = self.as_of - count * self.period
+        start = newest - count * self.period
         found = self.samples[:count]  # one a period at most
         return found if found[-1].time > start else tuple(sample for sample in found if sample.time > start)
 
@@ -61,13 +62,8 @@ class View(NamedTuple):
 
 def of(rule: MetricRule, observation: Observation) -> View:
     """The part of the observation that this rule may look at."""
-    return View(
-        now=observation.now,
-        ready=observation.snapshot.ready,
-        samples=observation.samples.get(rule.metric, ()),
-        period=rule.metric.period,
-        barrier=observation.last_change,
-    )
+    samples = observation.samples.get(rule.metric, ())
+    return View(observation.now, observation.snapshot.ready, samples, rule.metric.period, observation.last_change)
 
 
 def missing(rule: MetricRule, view: View) -> Reason | None:
