@@ -60,8 +60,8 @@ def _combine_and_stabilize(
 def _of_rules(policy: Policy, current: int, desired: int, wanted: Wanted) -> Flow:
     """The rules' wish; of all their cooldowns the shortest applies."""
     own = policy.cooldown.out if desired > current else policy.cooldown.in_
-    cooldown = min((own if one is None else one for one in wanted.cooldowns), default=None)
-    return Flow(current, desired, wanted.reason, wanted.because, cooldown)
+    cooldowns = [own if one is None else one for one in wanted.cooldowns]
+    return Flow(current, desired, wanted.reason, wanted.because, min(cooldowns) if cooldowns else None)
 
 
 def _two_stages(flow: Flow, calm: int) -> Flow:

@@ -81,8 +81,8 @@ def combine(recommendations: Sequence[Recommendation], ready: int) -> Wanted:
 
 def _of_largest(rules: Sequence[Recommendation]) -> Wanted:
     """Of equal largest wants the first in the file gives name and reason."""
-    largest = max([one.wants for one in rules])
-    first = next(one for one in rules if one.wants == largest)
+    wants = [one.wants for one in rules]
+    first = rules[wants.index(max(wants))]
     return Wanted(first.wants, first.reason, first.rule, tuple([each for one in rules for each in one.cooldowns]))
 
 

@@ -57,7 +57,7 @@ class Flow(NamedTuple):
 
 def stabilized(desired: int, current: int, wishes: Sequence[Wish], now: datetime, window: timedelta) -> int:
     """A scale-in no further than the largest wish of the window: min(current, largest); never more, never out."""
-    if desired >= current:
+    if desired >= current or not window:
         return desired
     since = now - window
     recent = [wish.desired for wish in wishes if since < wish.at <= now]
