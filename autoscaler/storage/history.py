@@ -14,6 +14,10 @@ from autoscaler.storage import queries, rows, tables
 from autoscaler.storage.transactions import Site
 from autoscaler.storage.unreadable import Sieve
 
+TURN_SECONDS = 3.0
+"""How long one waits for others who ask: threads are few, and where the database hangs they are not all to wait for it.
+"""
+
 _RECORDS_AT_ONCE = 200
 """Some 3 ms: who shows something else waits no longer for the connection."""
 
@@ -95,13 +99,19 @@ class SqlHistory:
 
     def close(self) -> None:
         """Close the connection; what is asked after that raises StoreError."""
+        self._closed = True
+        self._site.interrupt()
         with self._lock:
-            self._closed = True
             self._engine.dispose()
 
     def _read(self, query: Select[Any], values: Mapping[str, Any] | None = None) -> Sequence[RowMapping]:
-        with self._lock, self._site.guarded(), self._open() as connection:
-            return connection.execute(query, values).mappings().all()
+        if not self._lock.acquire(timeout=TURN_SECONDS):
+            raise StoreError(f"{self._site.name}: others wait for its answer since {TURN_SECONDS:g} s; try again")
+        try:
+            with self._site.guarded(), self._open() as connection:
+                return connection.execute(query, values).mappings().all()
+        finally:
+            self._lock.release()
 
     def _open(self) -> Connection:
         if self._closed:  # the engine would quietly connect anew

@@ -44,9 +44,10 @@ class Line:
 
     def _watch(self, ended: Event, seconds: float) -> None:
         while not ended.wait(seconds):
-            self._cut()
+            self.cut()
 
-    def _cut(self) -> None:
+    def cut(self) -> None:
+        """End the connection; whoever waits for an answer gets an error."""
         with self._lock, contextlib.suppress(OSError):  # it is cut already
             if self._socket is not None:
                 self._socket.shutdown(socket.SHUT_RDWR)

@@ -33,6 +33,7 @@ class Site:
 
     name: str  # a file, or an address without its password
     guarded: Callable[[], AbstractContextManager[None]]  # nothing of a driver gets out of it but StoreError
+    interrupt: Callable[[], None] = lambda: None  # end what somebody waits for, where that may take long
 
 
 class Transactions:

@@ -18,7 +18,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import make_url, text
 
 from autoscaler.errors import StoreError
-from autoscaler.storage import line, opening, server, tables
+from autoscaler.storage import history, line, opening, server, tables
 from autoscaler.storage import postgresql as opened
 from autoscaler.storage.database import DatabaseStore
 from tests.storage import postgres, samples
@@ -194,6 +194,27 @@ async def test_a_server_that_stands_still_holds_nobody_up_and_it_goes_on_when_it
         await asyncio.sleep(0.1)
 
 
+def test_who_asks_a_server_that_stands_still_does_not_queue_up_and_is_let_go_at_the_end(open_shared, postgresql):
+    store = open_shared()
+    waited: list[float] = []
+
+    def ask() -> None:
+        begun = time.monotonic()
+        with pytest.raises(StoreError):
+            store.history.operations()
+        waited.append(time.monotonic() - begun)
+
+    with postgresql.standing_still(), ThreadPoolExecutor(4) as threads:
+        asked = [threads.submit(ask) for _ in range(4)]
+        poll(lambda: len(waited) == 3)
+        begun = time.monotonic()
+        store.close()
+        for one in asked:
+            one.result()
+    assert max(waited[:3]) < history.TURN_SECONDS + 1
+    assert time.monotonic() - begun < server.CONNECT_SECONDS + 2
+
+
 async def test_a_connection_that_was_ended_meanwhile_is_replaced_without_an_error(open_shared, shell):
     store = open_shared()
     await lead(store)
@@ -285,8 +306,8 @@ async def test_a_row_that_cannot_be_read_holds_its_instance_here_too(open_shared
 
 
 def test_the_connection_of_the_history_cannot_write(open_shared):
-    history = open_shared().history
-    with history._engine.connect() as connection, pytest.raises(Exception, match="read-only"):
+    shown = open_shared().history
+    with shown._engine.connect() as connection, pytest.raises(Exception, match="read-only"):
         connection.execute(text("DELETE FROM decisions"))
 
 
