@@ -241,12 +241,11 @@ class Reconciler:
     async def _end(self, op: Operation, state: State, snapshot: Snapshot, now: datetime, detail: str) -> None:
         """Remember the nodes first: after a crash in between the operation is still open and explains them."""
         arrived = min(outcome.moved(op, snapshot), op.change)
-        surplus = outcome.moved(op, snapshot) - op.change
         await group_watch.remember(self._store, op.instance, snapshot, now)
         await self._step(op, state, now, detail, arrived=op.change if state is State.SUCCEEDED else max(0, arrived))
         self._memory.of(op.target).enter(now, snapshot.current)
-        if surplus > 0:
-            change = surplus if op.direction is Direction.OUT else -surplus
+        change = outcome.by_others(op, snapshot)
+        if change:
             foreign = group_watch.foreign_change(
                 target=op.target, instance=op.instance, group_id=op.group_id, change=change, at=now
             )

@@ -83,3 +83,14 @@ def moved(op: Operation, snapshot: Snapshot) -> int:
     if op.direction is Direction.OUT:
         return len(snapshot.ready_ids - op.node_ids)
     return len(op.node_ids - snapshot.node_ids)
+
+
+def by_others(op: Operation, snapshot: Snapshot) -> int:
+    """Nodes that somebody else added (negative: took away) while it was under way, as far as nodes show.
+
+    What came beyond what was asked for is theirs, and so is what goes the other way.
+    """
+    beyond = max(0, moved(op, snapshot) - op.change)
+    if op.direction is Direction.OUT:
+        return beyond - len(op.node_ids - snapshot.node_ids)
+    return len(snapshot.ready_ids - op.node_ids) - beyond

@@ -90,3 +90,22 @@ def test_a_job_that_may_be_the_operations(op, jobs, taken, found):
     new = outcome.new_job(op, jobs, taken)
 
     assert (new and new.id) == found
+
+
+BY_OTHERS = {
+    "nobody else": (OUT, group(1, 2, 3), 0),
+    "nothing came": (OUT, group(1, 2), 0),
+    "one more than was asked for": (OUT, group(1, 2, 3, 4), 1),
+    "one that is not ready yet is nobody's": (OUT, group(1, 2, 3, 4, creating=4), 0),
+    "one was taken away meanwhile": (OUT, group(2, 3), -1),
+    "both at once": (OUT, group(2, 3, 4), 0),
+    "in, and nobody else": (IN, group(1), 0),
+    "in, and one more is gone": (IN, group(), -1),
+    "in, and one was added meanwhile": (IN, group(1, 3), 1),
+    "in, and none is gone": (IN, group(1, 2), 0),
+}
+
+
+@pytest.mark.parametrize(("op", "snapshot", "nodes"), BY_OTHERS.values(), ids=BY_OTHERS)
+def test_what_somebody_else_did_while_an_operation_was_under_way(op, snapshot, nodes):
+    assert outcome.by_others(op, snapshot) == nodes
