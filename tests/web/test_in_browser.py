@@ -244,7 +244,9 @@ def test_charts_span_what_is_asked_for_and_a_click_opens_a_decision(browser, ser
         assert ("orders", "2026-11-22T10:00:00+00:00") in [
             (one[0], str(one[1]).replace(" ", "T")) for one in served.console.asked if len(one) == 4
         ]
+        of_a_day = seen.page.locator(".u-over").first.element_handle()
         seen.page.get_by_label("7d").check()
+        of_a_day.wait_for_element_state("hidden")  # else what is clicked may be replaced under the mouse
         expect(seen.page.locator("#chart canvas")).to_have_count(2)
         over = seen.page.locator(".u-over").first
         over.click(position={"x": over.evaluate("one => one.clientWidth") - 3, "y": 40})
