@@ -5,8 +5,9 @@ one takes the place of the earlier. What a cycle is about to begin while somethi
 stands once more before it commits an intent.
 """
 
+import asyncio
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -75,7 +76,7 @@ class OperatorsHand:
         ended = [one.ended(now, who) for one in await self._standing(kinds, target)]
         begun = []
         if breaker:
-            moment = self._moment_of_reset(target, now)
+            moment = await self._moment_of_reset(target, now)
             begun.append(_new(Kind.BREAKER_RESET, target, moment, until=moment, who=who))
         await self.store.intervene(begun, ended=ended)
         self._log("resumed by hand", target, who, ended=len(ended), breaker_closed=breaker)
@@ -96,10 +97,10 @@ class OperatorsHand:
         held = [one for one in await self.store.standing(at=now) if one.kind in kinds and not one.over(now)]
         return held if target is None else [one for one in held if one.target == target]
 
-    def _moment_of_reset(self, target: str | None, now: datetime) -> datetime:
+    async def _moment_of_reset(self, target: str | None, now: datetime) -> datetime:
         """Now, or the end of the last operation, where a clock was set back since: none that is known counts."""
-        ends = (op.ended_at for op in self.history.operations(target, limit=1000) if op.ended_at is not None)
-        return max([now, *ends])
+        known = await asyncio.to_thread(self.history.operations, target, limit=1000)  # a database may be slow to answer
+        return max([now, *(op.ended_at for op in known if op.ended_at is not None)])
 
     def _log(self, words: str, target: str | None, who: str, **fields: object) -> None:
         self.monitor.event("warning", words, target=target or "all", by=who, **fields)
@@ -118,16 +119,16 @@ class OperatorsHand:
             "now": rfc3339(now),
             "changed": [one.as_json() for one in changed],
             **shown(held[NO_TARGET if target is None else target]),
-            "notes": [] if target is None else list(self._notes(target, held[target])),
+            "notes": [] if target is None else [note async for note in self._notes(target, held[target])],
         }
 
-    def _notes(self, target: str, held: ByHand) -> Iterable[str]:
+    async def _notes(self, target: str, held: ByHand) -> AsyncIterator[str]:
         mode = under(self.policies[target].mode, self.ceiling)
         if mode is Mode.OBSERVE:
             yield f"{target} is in observe: nothing is sent, the records show what would be done"
         if held.pauses and held.overrides:
             yield f"{target} is paused: the override waits until it is resumed"
-        if held.pauses and any(op.target == target for op in self.history.open_operations()):
+        if held.pauses and any(op.target == target for op in await self.store.open_operations()):
             yield f"{target} has an operation under way: what was begun goes on"
 
 
