@@ -22,6 +22,12 @@ PATIENCE_SECONDS = 20.0
 
 HIGHEST_PORT = 65535
 
+PLACES = 150
+"""Connections at a time. A newcomer takes the place of whoever has asked for nothing, or takes nothing, the longest."""
+
+UNDER_WAY = 200
+"""Connections, or requests, from which on an answer is 503: only where none of those that are open could go."""
+
 _REMEDIES = {
     errno.EADDRINUSE: "another program has it; stop that one, or choose another",
     errno.EACCES: "this user may not use that port; choose one from 1024 on",
@@ -40,12 +46,17 @@ class _QuietServer(uvicorn.Server):
 class _Impatient(H11Protocol):
     """Breaks the connection of a reader that takes nothing: it would hold memory and a place for ever.
 
-    Closing is not enough, since that waits until what was written has been taken.
+    Closing is not enough, since that waits until what was written has been taken. And where there are many, whoever has
+    a connection and asks for nothing (or never to the end) gives way: a probe must have its answer in any crowd.
     """
 
+    waits_since = 0.0  # the loop's time: of the connection, or of the end of its last answer
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
-        """Note the connection that is to be broken."""
+        """Make room for the connection, and note it, for it may have to be broken."""
+        self._make_room()
         super().connection_made(transport)
+        self.waits_since = self.loop.time()
         app = self.app
 
         async def served(scope: Scope, receive: Receive, send: Send) -> None:
@@ -59,6 +70,26 @@ class _Impatient(H11Protocol):
             await app(scope, receive, sent)
 
         self.app = served
+
+    def on_response_complete(self) -> None:
+        """From now on it waits to be asked."""
+        self.waits_since = self.loop.time()
+        super().on_response_complete()
+
+    @property
+    def may_go(self) -> bool:
+        """Whether nothing is being worked out for it, or what was is not taken."""
+        return self.cycle is None or self.cycle.response_complete or self.flow.write_paused
+
+    def _make_room(self) -> None:
+        """One that may go, the one that has waited the longest, gives its place up."""
+        if len(self.connections) < PLACES:
+            return
+        others = [one for one in self.connections if isinstance(one, _Impatient) and one.may_go]
+        if others:
+            longest = min(others, key=lambda one: one.waits_since)
+            self.connections.discard(longest)  # now, not when the loop comes to it: many may come at once
+            longest.transport.abort()
 
 
 class Server:
@@ -75,7 +106,7 @@ class Server:
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            limit_concurrency=200,
+            limit_concurrency=UNDER_WAY,
             timeout_keep_alive=30,
             timeout_graceful_shutdown=DRAIN_SECONDS,
         )

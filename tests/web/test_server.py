@@ -2,8 +2,10 @@
 
 import asyncio
 import errno
+import resource
 import signal
 import socket
+from collections.abc import Generator
 
 import httpx
 import pytest
@@ -49,6 +51,63 @@ async def test_an_answer_under_way_is_finished_at_the_stop():
 
         assert (await answer).text == "hello"
         await stopping
+
+
+BIG = PlainTextResponse("x" * 1_000_000)
+CROWD = 1000
+
+CROWDS = {
+    "who say nothing": b"",
+    "who never end their question": b"GET / HTTP/1.1\r\nHost: here\r\nX-Slow: ",
+    "who asked, and keep the line": b"GET / HTTP/1.1\r\nHost: here\r\n\r\n",
+    "who take nothing of a long answer": b"GET /big HTTP/1.1\r\nHost: here\r\n\r\n",
+}
+
+
+async def both(scope, receive, send):
+    await (BIG if scope["path"] == "/big" else hello)(scope, receive, send)
+
+
+@pytest.fixture
+def many_files() -> Generator[None]:
+    """As many open files as a crowd takes on both its ends."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 4 * CROWD
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted if hard < 0 else min(wanted, hard)), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.usefixtures("many_files")
+@pytest.mark.parametrize("says", CROWDS.values(), ids=CROWDS)
+async def test_a_crowd_keeps_nobody_from_an_answer(says):
+    """A probe that gets none would have the daemon restarted."""
+    opened: list[socket.socket] = []
+    async with server.Server(both, host="127.0.0.1", port=0) as running, httpx.AsyncClient(trust_env=False) as client:
+        try:
+            while len(opened) < CROWD:
+                opened.append(await one_more(running.address, says))
+            for _ in range(3):
+                async with asyncio.timeout(5):
+                    assert (await client.get(running.url)).text == "hello"
+            assert open_on(running) <= server.PLACES + 1
+        finally:
+            for one in opened:
+                one.close()
+
+
+async def one_more(address: tuple[str, int], says: bytes) -> socket.socket:
+    made = socket.socket()
+    made.setblocking(False)  # noqa: FBT003  # its only argument
+    loop = asyncio.get_running_loop()
+    await loop.sock_connect(made, address)
+    if says:
+        await loop.sock_sendall(made, says)
+    return made
+
+
+def open_on(running: server.Server) -> int:
+    return len(running._server.server_state.connections)  # how many it holds is told nowhere else
 
 
 async def test_one_that_was_never_started_can_be_stopped():
