@@ -1,6 +1,7 @@
-"""The promise, on real processes: kill -9 at any moment never buys twice and never loses an operation."""
+"""The promise, on real processes: killed, stopped or paused at any moment, nothing is bought twice and nothing lost."""
 
 import random
+import signal
 import time
 
 import pytest
@@ -9,7 +10,10 @@ from tests.e2e.processes import EmulatedCloud, RunningDaemon, policy, until, wri
 
 pytestmark = pytest.mark.process
 
-MOMENTS = 24
+SEED = 20261123
+MOMENTS = {"kill": 25, "terminate": 12, "pause": 65}
+"""How often each; in an order of chance."""
+
 SPEED = 300
 
 HOT = {
@@ -19,7 +23,7 @@ HOT = {
 }
 EAGER = policy(
     interval="1m",
-    cooldown={"out": "1m"},
+    cooldown={"out": "4m"},
     warm_up="0s",
     nodes={"min": 2, "max": 32},
     rules=[{"name": "cpu", "type": "threshold", "metric": "ddm_cpu_util", "out": [{"above": 75, "add": 1}]}],
@@ -27,17 +31,29 @@ EAGER = policy(
 
 
 @pytest.mark.timeout(420)
-def test_killed_at_many_moments_no_intent_is_sent_twice_and_no_accepted_call_is_lost(tmp_path, started):
+def test_at_a_hundred_moments_no_intent_is_sent_twice_and_no_accepted_call_is_lost(tmp_path, started):
     cloud = started(EmulatedCloud(tmp_path / "cloud", HOT, speed=SPEED))
     cloud.fault(
         kind="slow", service="ddm", operation="enlarge", count=None, seconds=0.3
     )  # so that some die in the call
     environment = write_config(tmp_path / "daemon", cloud, targets={"orders": EAGER})
-    chance = random.Random(20261123)  # noqa: S311  # moments, no secrets
-    for _ in range(MOMENTS):
+    chance = random.Random(SEED)  # noqa: S311  # moments, no secrets
+    moments = [kind for kind, times in MOMENTS.items() for _ in range(times)]
+    chance.shuffle(moments)
+    daemon = started(RunningDaemon(tmp_path / "daemon", environment)).ready()
+    for kind in moments:
+        time.sleep(chance.uniform(0, 0.6))
+        if kind == "pause":
+            daemon.process.send_signal(signal.SIGSTOP)
+            time.sleep(chance.uniform(0, 0.6))
+            daemon.process.send_signal(signal.SIGCONT)
+            continue
+        if kind == "terminate":
+            assert daemon.stop() == 0
+        else:
+            daemon.kill()
         daemon = started(RunningDaemon(tmp_path / "daemon", environment)).ready()
-        time.sleep(chance.uniform(0, 1.5))
-        daemon.kill()
+    assert daemon.stop() == 0
     write_config(tmp_path / "daemon", cloud, targets={"orders": EAGER | {"mode": "observe"}})  # now only looks
     daemon = started(RunningDaemon(tmp_path / "daemon", environment)).ready()
     operations = until(daemon.operations, lambda found: not any(map(is_open, found)), seconds=200)
