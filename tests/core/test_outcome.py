@@ -33,6 +33,7 @@ FOLLOWED = {
     "a node is being made": (OUT, job("Completed"), group(1, 2, 3, creating=3), Told.BUSY),
     "its job failed": (OUT, job("Failed"), group(1, 2), Told.FAILED),
     "its job failed, and the node came all the same": (OUT, job("Failed"), group(1, 2, 3), Told.FAILED),
+    "its job failed, and the status still shows work": (OUT, job("Failed"), group(1, 2, status="growing"), Told.BUSY),
     "the node is there": (OUT, job("Completed"), group(1, 2, 3), Told.SEEN),
     "the node is there, and the job is forgotten": (OUT, None, group(1, 2, 3), Told.SEEN),
     "the job is forgotten, and no node is there": (OUT, None, group(1, 2), Told.BUSY),

@@ -9,8 +9,10 @@ from autoscaler.core import fleet, history, sentence
 from autoscaler.core.decision import Reason
 from autoscaler.core.observation import Override
 from autoscaler.core.operation import State
+from autoscaler.core.policy import OnMissing
 from autoscaler.core.recommend import Say
 from autoscaler.core.rules import schedule as schedules
+from autoscaler.core.target import Mode
 from tests.core.given import (
     CLOSED,
     CONNECTIONS,
@@ -33,6 +35,7 @@ from tests.core.given import (
     snapshot,
     step,
     threshold,
+    tracking,
     wishes,
 )
 
@@ -221,3 +224,117 @@ def test_the_newest_value_at_its_threshold_holds_nothing_though_all_before_were_
     rule = threshold(out=[step("75", datapoints=(2, 3))])
     assert decided(rule, "80 80 75").reason is Reason.ABOVE_THRESHOLD
     assert shown(rule, "60 80 75")["reason"] == "within_bounds"
+
+
+def test_in_a_window_a_value_at_the_threshold_is_not_beyond_it():
+    some = threshold(out=[step("75", datapoints=(2, 3))], in_=[step("30", datapoints=(2, 3))])
+    assert decided(policy(some, cooldown=NO_COOLDOWN), "30 30 20").reason is Reason.WITHIN_BOUNDS
+    assert decided(policy(some, cooldown=NO_COOLDOWN), "30 20 20").reason is Reason.BELOW_THRESHOLD
+    assert decided(some, "75 75 80").reason is Reason.WITHIN_BOUNDS
+    every = threshold(out=[step("75", for_=5 * MINUTE)], in_=[step("30", for_=5 * MINUTE)])
+    assert shown(every, "80 80 75 80 80")["progress"]["have"] == 4
+    assert shown(every, "20 20 30 20 20")["progress"]["have"] == 4
+
+
+def test_of_two_in_steps_the_nearest_to_holding_is_shown_whichever_is_lower():
+    steps = [step("30", for_=3 * MINUTE), step("20", for_=9 * MINUTE)]
+    assert shown(threshold(in_=steps), "60x8 10")["below"] == 30
+    assert shown(threshold(in_=steps[::-1]), "60x8 10")["below"] == 30
+
+
+def test_a_step_that_holds_shows_one_threshold_and_what_is_missing():
+    rule = threshold(out=[step("75", for_=10 * MINUTE)], in_=[step("30", for_=10 * MINUTE)])
+    hot, cold = shown(rule, "80x4 _ 80x3 _ 80"), shown(rule, "20x10")
+    assert (hot["above"], "below" in hot, hot["progress"]["missing"]) == (75, False, 2)
+    assert (cold["below"], "above" in cold, "missing" in cold["progress"]) == (30, False, False)
+
+
+CHANGES = {
+    "before the oldest that is due": (6, None),
+    "just as the oldest that is due begins": (5, None),
+    "after it": (4, 4),
+}
+
+
+@pytest.mark.parametrize(("ended", "counts_from"), CHANGES.values(), ids=CHANGES)
+def test_since_when_samples_count_is_told_where_others_would_be_due(ended, counts_from):
+    rule = threshold(out=[step("75", for_=5 * MINUTE)])
+    (told,) = record(policy(rule), "60 60 60 60 80", operations=(operation(ended=ago(ended)),))["rules"]
+    expected = None if counts_from is None else ago(counts_from).isoformat().replace("+00:00", "Z")
+    assert told["progress"].get("counts_from") == expected
+    assert (told["progress"]["have"], told["progress"]["of"]) == (1, 5)
+
+
+def test_a_sample_at_the_very_end_of_a_change_counts():
+    rule = threshold(out=[step("75", for_=5 * MINUTE)])
+    (told,) = record(policy(rule), "60 60 80 80 80", operations=(operation(ended=ago(3)),))["rules"]
+    assert told["progress"]["have"] == 3
+
+
+def test_half_samples_count_for_out_and_are_told_apart_for_in():
+    rule = threshold(out=[step("75", for_=3 * MINUTE)], in_=[step("30", for_=3 * MINUTE)])
+    assert shown(rule, "60 80h 80h")["progress"]["have"] == 2
+    assert shown(rule, "60 20h 20")["progress"] | {"direction": ""} == {
+        "direction": "",
+        "have": 1,
+        "needed": 3,
+        "of": 3,
+        "half": 1,
+    }
+
+
+def test_nodes_that_warm_up_are_told_of_the_rules_that_leave_them_out():
+    seen = observation("50", warming={CPU: 1})
+    rules = (
+        HOT_OR_COLD,
+        threshold(out=[step("75")], name="watched", mode=Mode.OBSERVE),
+        threshold(out=[step("75")], name="other", metric=CONNECTIONS),
+        schedule(3),
+    )
+    told = {one["rule"]: one.get("warming") for one in record(policy(*rules), seen)["rules"]}
+    assert told == {"cpu": 1, "watched": 1, "other": None, "office": None}
+
+
+def test_a_tracking_rule_tells_what_it_looked_at():
+    for value in ("50", "60", "90"):
+        (told,) = record(policy(tracking("60")), value)["rules"]
+        assert (told["samples"], told["as_of"]) == (1, ago(1).isoformat().replace("+00:00", "Z"))
+
+
+def test_where_all_that_is_asked_is_ignored_and_stale_the_reason_is_stale_data():
+    rule = threshold(out=[step("75")], on_missing_metric=OnMissing.IGNORE)
+    assert decided(rule, observation({CPU: samples("80", last=ago(60))})).reason is Reason.STALE_DATA
+
+
+def test_a_cap_that_left_some_does_not_hide_what_stands_in_the_way():
+    rules = policy(threshold(out=[step("75", "3")]), schedule(most=4, name="night"))
+    held = decided(rules, observation("80", led_by=""))
+    assert dict(held.details) == {"not_leader": "another daemon leads, this one stands by"}
+
+
+@pytest.mark.parametrize("nodes", [2, 16])
+def test_an_override_at_a_bound_is_not_beyond_it(nodes):
+    by_hand = Override(ago(5), NOW + HOUR, nodes)
+    assert "min is" not in decided(HOT_OR_COLD, "50", overrides=(by_hand,)).details["override"]
+
+
+def test_a_faulty_node_that_keeps_a_group_from_shrinking_is_named():
+    seen = observation("10", snapshot=snapshot(3, 2))
+    assert decided(policy(HOT_OR_COLD, cooldown=NO_COOLDOWN), seen).details["not_ready"] == "node n2 is abnormal"
+
+
+COOLDOWNS = {
+    "of an operation": ({"shadow": False}, ""),
+    "of what observe would have sent": ({"shadow": True}, ", had observe sent the last operation"),
+}
+
+
+@pytest.mark.parametrize(("more", "why"), COOLDOWNS.values(), ids=COOLDOWNS)
+def test_a_cooldown_says_whether_something_was_really_sent(more, why):
+    held = decided(HOT_OR_COLD, "80", operations=(operation(ended=ago(1), **more),))
+    assert held.details["cooldown"] == f"until 2026-11-23T12:09:00Z{why}"
+
+
+def test_where_floor_and_cap_meet_the_floor_wins_under_the_caps_name():
+    rules = policy(threshold(out=[step("75", "5")]), schedule(5, name="day"), schedule(most=4, name="night"))
+    assert ("bounds", 5, "night") in path(rules, "80")
