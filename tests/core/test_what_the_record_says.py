@@ -338,3 +338,24 @@ def test_a_cooldown_says_whether_something_was_really_sent(more, why):
 def test_where_floor_and_cap_meet_the_floor_wins_under_the_caps_name():
     rules = policy(threshold(out=[step("75", "5")]), schedule(5, name="day"), schedule(most=4, name="night"))
     assert ("bounds", 5, "night") in path(rules, "80")
+
+
+def test_nearest_is_the_step_that_lacks_the_fewest_samples_not_the_one_that_needs_the_fewest():
+    rule = threshold(out=[step("92", for_=3 * MINUTE), step("75", for_=5 * MINUTE)])
+    assert shown(rule, "80 80 60 80 93")["above"] == 75  # lacks 1 of 5; the other 2 of 3
+
+
+def test_an_override_that_is_satisfied_is_still_the_cause():
+    by_hand = Override(ago(5), NOW + HOUR, 3)
+    assert path(HOT_OR_COLD, observation("80", overrides=(by_hand,)))[0] == ("combine", 3, "override")
+
+
+def test_a_schedule_is_recorded_under_its_name_open_or_closed():
+    (opened, closed) = record(policy(schedule(4, name="day"), schedule(4, name="night", window=CLOSED)))["rules"]
+    assert (opened["rule"], closed["rule"]) == ("day", "night")
+
+
+def test_a_failure_that_ended_just_when_the_breaker_was_closed_counts_no_more():
+    failed = [operation(state=State.FAILED, ended=ago(1))]
+    assert history.breakers(failed, 3, reset=ago(1))[OUT].failures == 0
+    assert history.breakers(failed, 3, reset=ago(2))[OUT].failures == 1
