@@ -106,6 +106,7 @@ class Daemon:
         with contextlib.ExitStack() as opened:
             store = opening.open_store(setup.store)
             opened.callback(store.close)
+            metrics.leads(leader=store.lease is None)  # until the first claim nobody knows that we do
             self._huawei = HuaweiCloud(setup.connection, time=clock, monitor=self._monitor, wire=surroundings.wire)
             self._cloud: Cloud = self._huawei.cloud
             self._servers = rereading.Servers(setup.sources, clock=clock, monitor=self._monitor)
