@@ -43,7 +43,7 @@ from autoscaler.prometheus import connection as prometheus_connection
 from autoscaler.storage import opening
 from autoscaler.telemetry.metrics import Metrics
 from autoscaler.telemetry.monitor import Telemetry
-from autoscaler.web import app, server
+from autoscaler.web import addressed, app, server
 
 DRAIN_SECONDS = 7.0
 """Real seconds for calls under way at a stop: with what follows, within the 10 s that container engines wait."""
@@ -62,6 +62,7 @@ class Setup:
     store: str = field(repr=False)  # sqlite:////absolute/path or postgresql+psycopg://…, perhaps with a password
     host: str
     port: int
+    hosts: tuple[str, ...] = ()  # other names under which it is asked
     token: SecretStr | None = None
     ceiling: Mode = Mode.ENFORCE
     shown: dict[str, Any] = field(default_factory=dict)  # the settings for /api/v1/config, secrets masked
@@ -182,9 +183,9 @@ class Daemon:
                 feed=self._feed,
                 leadership=self._leadership,
             )
-            self.web = surroundings.serve(
-                app.create_app(self.console, metrics.exposition, setup.token), host=setup.host, port=setup.port
-            )
+            hosts = addressed.Hosts(setup.host, setup.hosts)
+            application = app.create_app(self.console, metrics.exposition, setup.token, hosts)
+            self.web = surroundings.serve(application, host=setup.host, port=setup.port)
             self._closing = opened.pop_all()
 
     def _watch_of(self, anew: rereading.Rereading) -> Watch:
@@ -330,6 +331,7 @@ def setup_of(found: configuration.Configuration) -> Setup:
         store=settings.store.get_secret_value(),
         host=settings.listen_host,
         port=settings.listen_port,
+        hosts=settings.hosts,
         token=settings.token,
         ceiling=Mode(settings.mode_ceiling.value),
         shown=settings.masked(),

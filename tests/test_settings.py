@@ -340,6 +340,16 @@ YAML: dict[str, tuple[str, list[str]]] = {
         REGION + "server: {listen: 'localhost:70000'}\n",
         ["2:18: server.listen: is no address to listen on; write HOST:PORT such as 127.0.0.1:9178 or [::1]:9178"],
     ),
+    "names that are no host's": (
+        REGION + "server: {hosts: ['https://a.example', 'a.example:443', '*', 'a.*.example', 'a..example']}\n",
+        [
+            "2:18: server.hosts[0]: is no host name; write it without scheme and port, such as autoscaler.example.com",
+            "2:39: server.hosts[1]: is no host name; write it without scheme and port, such as autoscaler.example.com",
+            "2:56: server.hosts[2]: is no host name; write it without scheme and port, such as autoscaler.example.com",
+            "2:61: server.hosts[3]: is no host name; write it without scheme and port, such as autoscaler.example.com",
+            "2:76: server.hosts[4]: is no host name; write it without scheme and port, such as autoscaler.example.com",
+        ],
+    ),
     "a ceiling that is no mode": (
         REGION + "mode_ceiling: off\n",
         ["2:15: mode_ceiling: 'off' is not allowed; allowed: enforce, observe"],
@@ -530,6 +540,13 @@ def test_the_address_to_listen_on(config, text, host, port):
     assert (found.listen_host, found.listen_port, found.listen) == (host, port, text)
 
 
+def test_names_under_which_it_is_asked(config):
+    found = load(config, REGION + "server: {hosts: [Autoscaler.example.com, '*.internal_zone.example']}\n")
+    assert found.hosts == ("autoscaler.example.com", "*.internal_zone.example")
+    assert load(config, REGION, AUTOSCALER_SERVER__HOSTS='["a.example"]').hosts == ("a.example",)
+    assert load(config, REGION).hosts == ()
+
+
 def test_no_secret_is_ever_shown(config):
     environ: dict[str, Any] = {
         "AUTOSCALER_SERVER__TOKEN": "hunter2",
@@ -542,7 +559,7 @@ def test_no_secret_is_ever_shown(config):
     assert masked["cloud"]["password"] == "***"
     assert masked["cloud"]["access_key"] is None
     assert masked["cloud"]["proxy"] == "http://***@proxy:3128"
-    assert masked["server"] == {"listen": "127.0.0.1:9178", "token": "***"}
+    assert masked["server"] == {"listen": "127.0.0.1:9178", "hosts": [], "token": "***"}
 
 
 def test_policy_files_are_found_by_pattern_each_once_in_order(config):

@@ -114,6 +114,10 @@ class ServerKeys(shape.Keys):
     listen: written.ListenAddress = Field(
         "127.0.0.1:9178", description="HOST:PORT of metrics, API and page; port 0 is any free one"
     )
+    hosts: tuple[written.HostName, ...] = Field(
+        (),
+        description="names under which it is asked, besides the usual ones; *.example.com is every name below example.com",
+    )
     token: SecretStr | None = Field(None, description="lets callers change things; without it nobody can")
 
 

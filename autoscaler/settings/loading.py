@@ -166,6 +166,7 @@ def _settings(file: Path, keys: ConfigKeys, merged: Node, warnings: tuple[str, .
         store_file=store_file,
         listen_host=host,
         listen_port=port,
+        hosts=keys.server.hosts,
         token=keys.server.token,
         mode_ceiling=keys.mode_ceiling,
         log_level=keys.log.level,

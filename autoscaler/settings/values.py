@@ -112,6 +112,7 @@ class Settings:
     store_file: Path | None  # of SQLite
     listen_host: str
     listen_port: int
+    hosts: tuple[str, ...]  # names, or *. and the end of names
     token: SecretStr | None
     mode_ceiling: Ceiling
     log_level: LogLevel
@@ -154,7 +155,7 @@ class Settings:
                 **{name: getattr(cloud, name) for name in SECRET_NAMES},
             },
             "store": self.store,
-            "server": {"listen": self.listen, "token": self.token},
+            "server": {"listen": self.listen, "hosts": list(self.hosts), "token": self.token},
             "mode_ceiling": self.mode_ceiling.value,
             "log": {"level": self.log_level.value, "format": self.log_format.value},
             "sources": {source.name: source.by_key() for source in self.sources},

@@ -85,6 +85,16 @@ def _listen(text: str) -> str:
     return text
 
 
+_HOST_NAME = r"^(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*$"
+"""As a browser sends it, without a port; a star stands for one or more names at the begin."""
+
+
+def _host_name(text: str) -> str:
+    if not re.fullmatch(_HOST_NAME, text):
+        raise ValueError("is no host name; write it without scheme and port, such as autoscaler.example.com")
+    return text.lower()
+
+
 def _region(text: str) -> str:
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", text):
         raise ValueError("is no region; write its code, such as eu-de or cn-north-4")
@@ -125,4 +135,5 @@ SourceName = Annotated[str, AfterValidator(_source_name), _schema(pattern=_SOURC
 SourceUrl = Annotated[str, BeforeValidator(_text(source)), _schema(pattern="^https?://[^/?#@]+(/[^?#]*)?$")]
 ProxyUrl = Annotated[str, BeforeValidator(_text(proxy)), _schema(pattern="^https?://[^/?#@]+/*$")]
 StoreUrl = Annotated[str, BeforeValidator(_text(store_url.store)), _schema(pattern=store_url.PATTERN)]
+HostName = Annotated[str, BeforeValidator(_text(_host_name)), _schema(pattern=_HOST_NAME)]
 ListenAddress = Annotated[str, BeforeValidator(_text(_listen)), _schema(pattern="^.+:[0-9]{1,5}$")]

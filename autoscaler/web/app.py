@@ -10,6 +10,7 @@ from starlette.staticfiles import StaticFiles
 from autoscaler import __version__
 from autoscaler.ports import Console
 from autoscaler.web import answers, api, page, probes, steering
+from autoscaler.web.addressed import Addressed, Hosts
 from autoscaler.web.armour import Armour
 from autoscaler.web.same_site import SameSite
 from autoscaler.web.token import TokenRule
@@ -20,8 +21,8 @@ Exposition = Callable[[str], tuple[bytes, str]]
 """From an Accept header to the metrics page and its content type."""
 
 
-def create_app(console: Console, metrics: Exposition, token: SecretStr | None) -> FastAPI:
-    """Everything under the daemon's address. Without a token nothing can be changed through it."""
+def create_app(console: Console, metrics: Exposition, token: SecretStr | None, hosts: Hosts = Hosts()) -> FastAPI:
+    """Everything under the addresses of `hosts`. Without a token nothing can be changed through it."""
     app = FastAPI(
         title="DDM Autoscaler",
         version=__version__,
@@ -30,6 +31,7 @@ def create_app(console: Console, metrics: Exposition, token: SecretStr | None) -
         redoc_url=None,
     )
     app.add_middleware(SameSite)
+    app.add_middleware(Addressed, hosts=hosts)
     app.add_middleware(Armour)  # the last one added is the first one asked
     answers.install(app)
     rule = TokenRule(token)

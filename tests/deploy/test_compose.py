@@ -4,6 +4,7 @@ import shutil
 import subprocess
 
 import autoscaler
+from autoscaler.web.addressed import Hosts
 from tests.config import dashboards
 from tests.deploy import files, shapes
 from tests.e2e.processes import finished
@@ -79,3 +80,12 @@ def test_grafana_is_given_its_data_source_and_the_dashboards():
     assert (source["type"], source["url"], source["isDefault"]) == ("prometheus", "http://prometheus:9090", True)
     folder = FOLDER / grafana[provider["options"]["path"]]
     assert {path.name for path in folder.glob("*.json")} == {path.name for path in dashboards.FILES}
+
+
+def test_the_daemon_answers_prometheus_and_a_browser_on_this_machine():
+    scraped = files.read(FOLDER / "prometheus.yml")["scrape_configs"]
+    by_prometheus = [one for job in scraped for static in job["static_configs"] for one in static["targets"]]
+    by_browser = SERVICES["autoscaler"]["ports"][0].rpartition(":")[0]
+
+    everywhere = Hosts("0.0.0.0", machine="c0ffee")  # noqa: S104  # as the image listens
+    assert [one for one in [*by_prometheus, by_browser] if not everywhere.know(one)] == []

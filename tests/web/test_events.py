@@ -170,7 +170,7 @@ def stuck(served: Served, monkeypatch) -> Iterator[socket.socket]:
     with socket.socket() as one:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         one.connect(served._server.address)
-        one.sendall(f"GET {PATH} HTTP/1.1\r\nHost: here\r\n\r\n".encode())
+        one.sendall(f"GET {PATH} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         until(lambda: len(served.console.feed._followers) == 1)
         yield one
 
@@ -198,7 +198,7 @@ async def test_a_reader_that_takes_nothing_does_not_keep_the_server_from_stoppin
     with socket.socket() as one:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         await asyncio.to_thread(one.connect, running.address)
-        one.sendall(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+        one.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         await begun.wait()
         at = time.monotonic()
         await running.stop()

@@ -91,7 +91,7 @@ def test_a_body_that_is_no_json_is_422_with_the_token_and_401_without(served, co
 def test_a_body_that_does_not_come_is_408(served, monkeypatch):
     monkeypatch.setattr(armour, "BODY_SECONDS", 0.1)
     with socket.create_connection(served._server.address, timeout=10) as slow:
-        slow.sendall(f"POST {PATH} HTTP/1.1\r\nHost: here\r\nContent-Length: 5\r\n\r\n{{".encode())
+        slow.sendall(f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n{{".encode())
         assert slow.recv(1000).startswith(b"HTTP/1.1 408 ")
 
 

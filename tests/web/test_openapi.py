@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, settings
 from pydantic import SecretStr
 
 from autoscaler.web import app
+from autoscaler.web.addressed import Hosts
 from tests.control.house import House
 from tests.web.conftest import TOKEN, metrics
 
@@ -36,7 +37,7 @@ async def _lived() -> House:
     return house
 
 
-APPLICATION = app.create_app(asyncio.run(_lived()).console(), metrics, SecretStr(TOKEN))
+APPLICATION = app.create_app(asyncio.run(_lived()).console(), metrics, SecretStr(TOKEN), Hosts(names=["testserver"]))
 API = schemathesis.openapi.from_asgi("/api/v1/openapi.json", APPLICATION).exclude(path=[ENDLESS])
 API.config.generation.update(modes=list(schemathesis.GenerationMode))
 
