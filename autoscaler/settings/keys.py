@@ -116,7 +116,7 @@ class ServerKeys(shape.Keys):
     )
     hosts: tuple[written.HostName, ...] = Field(
         (),
-        description="names under which it is asked, besides the usual ones; *.example.com is every name below example.com",
+        description="names under which it is asked, besides the usual ones; *.example.com is every name below that",
     )
     token: SecretStr | None = Field(None, description="lets callers change things; without it nobody can")
 

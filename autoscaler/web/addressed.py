@@ -1,8 +1,8 @@
 """Refuses requests for a name that is not the daemon's: a page of another site may make its own name point at it.
 
-Reading needs no token, and to a browser what is read under that page's own name belongs to that page (DNS rebinding). Who
-does so needs a name that others look up, so addresses are always right, and so is every name that nobody outside can have
-looked up. Also a daemon that listens on all addresses is asked strictly: those may be a container's, published on the
+Reading needs no token, and to a browser what is read under that page's own name belongs to that page (DNS rebinding).
+Who does so needs a name that others look up: addresses are always right, and so is every name that nobody outside can
+have. A daemon that listens on all addresses is asked strictly, too: those may be a container's, published on the
 loopback of the machine where the operator's browser runs.
 """
 
@@ -18,10 +18,10 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 PROBES = frozenset({"/-/healthy", "/healthz", "/-/ready", "/readyz"})
-"""Asked under whatever name: refused, they would have a daemon restarted that is well; and they tell next to nothing."""
+"""Asked under whatever name: refused, they would have a daemon restarted that is well; and they tell little."""
 
 NOT_FOR_SALE = ("local", "internal", "svc")
-"""Ends of names that no public zone has (RFC 6762; ICANN's private use; Kubernetes' short names, besides cluster.local)."""
+"""Ends of names that no public zone has (RFC 6762, so cluster.local; ICANN's private use; Kubernetes' short form)."""
 
 _HEADER = re.compile(r"(\[(?P<address>[0-9a-f:.]+)\]|(?P<name>[^:\[\]]*))(:\d*)?")
 

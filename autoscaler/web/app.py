@@ -21,7 +21,7 @@ Exposition = Callable[[str], tuple[bytes, str]]
 """From an Accept header to the metrics page and its content type."""
 
 
-def create_app(console: Console, metrics: Exposition, token: SecretStr | None, hosts: Hosts = Hosts()) -> FastAPI:
+def create_app(console: Console, metrics: Exposition, token: SecretStr | None, hosts: Hosts) -> FastAPI:
     """Everything under the addresses of `hosts`. Without a token nothing can be changed through it."""
     app = FastAPI(
         title="DDM Autoscaler",

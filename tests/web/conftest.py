@@ -17,6 +17,7 @@ from autoscaler.core.decision import rfc3339
 from autoscaler.errors import StoreError
 from autoscaler.ports import Cause, ChangeInvalidError, ChangeRefusedError, Following, QuestionInvalidError, Reload
 from autoscaler.web import app, server
+from autoscaler.web.addressed import Hosts
 from tests.fakes import FakeClock
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
@@ -351,7 +352,7 @@ class Served:
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
         secret = SecretStr(token) if token is not None else None
-        self._server = server.Server(app.create_app(console, metrics, secret), host="127.0.0.1", port=0)
+        self._server = server.Server(app.create_app(console, metrics, secret, Hosts()), host="127.0.0.1", port=0)
         self._do(self._server.start())
         self.url = self._server.url
         self.http = httpx.Client(base_url=self.url, trust_env=False, timeout=10)
