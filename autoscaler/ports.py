@@ -515,6 +515,10 @@ class Console(Protocol):
         """Whether configuration, store and sign-in are good; and a sentence."""
         ...
 
+    def led_by(self) -> str | None:
+        """Who may act instead of this daemon ("" where that is not known); None: this one may."""
+        ...
+
     def now(self) -> datetime:
         """The daemon's time t."""
         ...

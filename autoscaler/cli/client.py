@@ -32,6 +32,8 @@ def status(url: Url = DEFAULT_URL, form: Output = Format.TEXT) -> None:
     if form is Format.JSON:
         shown.show_json(found)
         return
+    if found.get("led_by") is not None:
+        shown.show(f"This daemon stands by: {standing_words.who_leads(found['led_by'])}. It would refuse any change.\n")
     rows = [_status_row(target) for target in found["targets"]]
     if rows:
         shown.show_table(("target", "mode", "nodes", "min–max", "load", "operation", "last decision"), rows)

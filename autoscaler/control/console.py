@@ -16,6 +16,7 @@ from autoscaler.control.reconciler import Reconciler, target_of
 from autoscaler.control.reloading import Reloader
 from autoscaler.control.roster import Roster
 from autoscaler.control.scheduler import Pulse
+from autoscaler.core import standing_words
 from autoscaler.core.by_hand import of_targets
 from autoscaler.core.ddm_metrics import FACTS
 from autoscaler.core.history import DAY, nodes_moved, of_last
@@ -91,8 +92,12 @@ class DaemonConsole:
 
     def ready(self) -> tuple[bool, str]:
         missing = list(self.readiness.missing.values())
-        led_by = self.leadership.led_by
-        return not missing, "; ".join(missing) or ("ready" if led_by is None else f"ready, standing by: {led_by} leads")
+        led_by = self.led_by()
+        standing_by = "" if led_by is None else f", standing by: {standing_words.who_leads(led_by)}"
+        return not missing, "; ".join(missing) or f"ready{standing_by}"
+
+    def led_by(self) -> str | None:
+        return self.leadership.led_by
 
     def now(self) -> datetime:
         return self.clock.now()
@@ -253,7 +258,7 @@ class DaemonConsole:
         return shown
 
     def _refuse_standing_by(self) -> None:
-        led_by = self.leadership.led_by
+        led_by = self.led_by()
         if led_by is not None:
             raise ChangeRefusedError(
                 f"this daemon stands by; ask the one that leads: {led_by or 'it is not known which'}"

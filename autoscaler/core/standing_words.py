@@ -1,4 +1,4 @@
-"""What holds for a target by hand, in words: from the JSON of its state alone, for the page and `status`."""
+"""What holds by hand, and who leads, in words: from the JSON of the API alone, for the page and `status`."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,6 +16,11 @@ def override_words(override: Json, now: datetime) -> str:
     """`6 nodes set by hand by ann until 2026-11-23 12:00 UTC (1 h 5 min left): a sale`."""
     nodes = override["nodes"]
     return f"{nodes} node{'' if nodes == 1 else 's'} set by hand{_rest(override, now)}"
+
+
+def who_leads(led_by: str) -> str:
+    """Of a daemon that stands by: `ddm-1 (17) leads`."""
+    return f"{led_by} leads" if led_by else "which daemon leads is not known, if any does"
 
 
 def span(seconds: float) -> str:

@@ -17,7 +17,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-PROBES = frozenset({"/-/healthy", "/healthz", "/-/ready", "/readyz"})
+PROBES = frozenset({"/-/healthy", "/healthz", "/-/ready", "/readyz", "/-/leader"})
 """Asked under whatever name: refused, they would have a daemon restarted that is well; and they tell little."""
 
 NOT_FOR_SALE = ("local", "internal", "svc")

@@ -107,8 +107,8 @@ def _add_targets(paths: APIRouter, console: Console, shown: Recent) -> None:
     @paths.get("/targets", responses=described(shapes.Targets, 503))
     async def targets() -> Response:
         """Every target with its nodes, last decision, open operation and cooldowns, and the daemon's time."""
-        now = json.dumps(rfc3339(console.now())).encode()
-        return Response(b'{"now":' + now + b"," + shown.answer(), media_type="application/json")
+        begin = json.dumps({"now": rfc3339(console.now()), "led_by": console.led_by()}).encode()[:-1]
+        return Response(begin + b"," + shown.answer(), media_type="application/json")
 
     @paths.get("/targets/{name}", responses=described(shapes.TargetWithPolicy, *shapes.OF_A_TARGET))
     async def target(name: str) -> Response:

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from autoscaler import __version__
+from autoscaler.core import standing_words
 from autoscaler.core.decision import rfc3339
 from autoscaler.errors import StoreError
 from autoscaler.ports import Console
@@ -54,6 +55,7 @@ def router(console: Console, *, steerable: bool) -> APIRouter:
         if not read["target"]:
             return await pages.missing(name, request, read)
         found = await asyncio.to_thread(console.decisions, name, before=at + _MICROSECOND, since=at, limit=1)
+        found = found or _own(read["target"], at)
         if not found:
             return await pages.missing(name, request, read | {"at": rfc3339(at)})
         return await pages.answer(
@@ -73,6 +75,7 @@ class _Pages:
             loader=jinja2.PackageLoader("autoscaler.web"), autoescape=True, trim_blocks=True, lstrip_blocks=True
         )
         self._templates.filters["clock"] = words.clock
+        self._templates.filters["who_leads"] = standing_words.who_leads
 
     def head(self) -> Json:
         return {
@@ -81,6 +84,7 @@ class _Pages:
             "now": self._console.now(),
             "ready": self._console.ready(),
             "healthy": self._console.healthy(),
+            "led_by": self._console.led_by(),
             "steerable": self._steerable,
             "trouble": "",
         }
@@ -124,6 +128,12 @@ def _target(console: Console, name: str) -> Json:
         return {"target": console.target(name)}
     except StoreError as error:
         return {"target": None, "trouble": str(error)}
+
+
+def _own(target: Json, at: datetime) -> tuple[Json, ...]:
+    """The last decision, where it is of that moment: who stands by writes none down."""
+    decision = target["decision"]
+    return (decision,) if decision and datetime.fromisoformat(decision["at"]) == at else ()
 
 
 def _target_words(console: Console, read: Json, before: datetime | None) -> Json:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from autoscaler.core import standing_words
 from autoscaler.ports import Console, Reload
 from autoscaler.web import changes, shapes
 from autoscaler.web.token import TokenRule
@@ -33,6 +34,12 @@ def router(console: Console, metrics: Callable[[str], tuple[bytes, str]], token:
     async def ready() -> Response:
         """200 once configuration, store and sign-in are good, else 503."""
         return _probe(*console.ready())
+
+    @paths.get("/-/leader", response_class=PlainTextResponse)
+    async def leader() -> Response:
+        """200 where this daemon may act, 503 where it stands by: for a proxy that is to reach the one that leads."""
+        led_by = console.led_by()
+        return _probe(led_by is None, "leads" if led_by is None else f"stands by: {standing_words.who_leads(led_by)}")
 
     guarded = APIRouter(route_class=changes.route_class(token), dependencies=[Depends(token)])
 

@@ -222,6 +222,7 @@ class Targets(BaseModel):
     """Every target."""
 
     now: AwareDatetime
+    led_by: str | None = Field(description="who may act instead of this daemon, empty where not known; null: this one")
     event: int = Field(description="the newest event's id: follow after it")
     targets: list[Target]
 

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import PlainTextResponse, Response
 
+from autoscaler.core import standing_words
 from autoscaler.errors import StoreError
 from autoscaler.ports import Console
 from autoscaler.web import foretold
@@ -39,7 +40,11 @@ def router(console: Console) -> APIRouter:
         override: bool = False,
         breaker: bool = False,
     ) -> Response:
-        """In words, with 422 what is wrong with it."""
+        """In words, with 422 what is wrong with it, and 409 where another daemon is to be asked."""
+        led_by = console.led_by()
+        if led_by is not None:
+            words = f"This daemon stands by and would refuse it: {standing_words.who_leads(led_by)}."
+            return PlainTextResponse(words, 409)
         try:
             target = console.target(name)
             if target is None:

@@ -170,6 +170,20 @@ def test_status_shows_a_line_for_each_target(served):
     assert "not evaluated yet" in second
 
 
+@pytest.mark.parametrize(
+    ("leader", "said"),
+    [("ddm-1 (17)", "ddm-1 (17) leads"), ("", "which daemon leads is not known, if any does")],
+    ids=["known", "unknown"],
+)
+def test_status_of_a_daemon_that_stands_by_says_so_first(served, leader, said):
+    served.console.leader = leader
+
+    ended = ask(served, "status")
+
+    assert ended.stdout.startswith(f"This daemon stands by: {said}. It would refuse any change.\n\ntarget ")
+    assert ended.returncode == 0
+
+
 def test_status_as_json_is_the_apis_own(served):
     shown = json.loads(ask(served, "status", "--format", "json").stdout)
 

@@ -269,6 +269,7 @@ async def test_the_operators_hand_is_for_the_leader():
             await change()
     assert console.ready() == (True, "ready, standing by: first leads")
     assert pair.first.console().ready() == (True, "ready")
+    assert (console.led_by(), pair.first.console().led_by()) == ("first", None)
 
 
 class Gated(Stoppable):

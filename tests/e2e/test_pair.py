@@ -110,6 +110,9 @@ def test_one_leads_and_the_other_says_who_and_takes_over_at_once_when_it_is_stop
     shown = until(other.target, lambda one: one["decision"] is not None and one["decision"]["reason"] == "not_leader")
     assert str(leader.process.pid) in shown["decision"]["details"]["not_leader"]
     assert f"({leader.process.pid}) leads" in other.get("/-/ready").text
+    assert [daemon.get("/-/leader").status_code for daemon in (leader, other)] == [200, 503]
+    assert f"stands by:</strong> {other.get('/api/v1/targets').json()['led_by']} leads." in other.get("/").text
+    assert "stands by" not in leader.get("/").text
     refused = post(other, "/api/v1/targets/orders/pause", {"reason": "mine"})
     assert (refused.status_code, f"({leader.process.pid})" in refused.text) == (409, True)
     assert leader.stop() == 0

@@ -186,6 +186,7 @@ class FakeConsole:
     ended: list[Json] = field(default_factory=list)
     health: tuple[bool, str] = (True, "the scheduler is on time")
     readiness: tuple[bool, str] = (True, "ready")
+    leader: str | None = None  # another daemon
     lately: Json = field(default_factory=dict)
     broken: str = ""
     refusal: str = ""
@@ -203,6 +204,9 @@ class FakeConsole:
 
     def ready(self) -> tuple[bool, str]:
         return self.readiness
+
+    def led_by(self) -> str | None:
+        return self.leader
 
     def now(self) -> datetime:
         return NOW

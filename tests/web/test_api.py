@@ -40,6 +40,23 @@ def test_readiness_says_what_is_missing(served, path, good, status):
     assert (answer.status_code, answer.text) == (status, "not signed in yet\n")
 
 
+@pytest.mark.parametrize(
+    ("leader", "status", "words"),
+    [
+        (None, 200, "leads"),
+        ("ddm-1 (17)", 503, "stands by: ddm-1 (17) leads"),
+        ("", 503, "stands by: which daemon leads is not known, if any does"),
+    ],
+    ids=["it leads", "another leads", "nobody knows"],
+)
+def test_a_proxy_is_told_which_daemon_leads(served, leader, status, words):
+    served.console.leader = leader
+
+    answer = served.http.get("/-/leader")
+
+    assert (answer.status_code, answer.text) == (status, f"{words}\n")
+
+
 def test_metrics_are_what_telemetry_gives_for_the_accept_header(served):
     answer = served.http.get("/metrics", headers={"Accept": "application/openmetrics-text"})
 
@@ -101,7 +118,13 @@ def test_a_reload_is_refused_without_the_token_and_where_there_are_no_files(serv
 def test_targets_come_with_the_daemons_time(served):
     event = served.call(served.console.feed.last)
     answer = served.http.get("/api/v1/targets").json()
-    assert answer == {"now": "2026-11-23T10:00:00Z", "event": event, "targets": [target()]}
+    assert answer == {"now": "2026-11-23T10:00:00Z", "led_by": None, "event": event, "targets": [target()]}
+
+
+def test_targets_of_a_daemon_that_stands_by_say_who_leads_at_once(served):
+    assert served.http.get("/api/v1/targets").json()["led_by"] is None
+    served.console.leader = "ddm-1 (17)"
+    assert served.http.get("/api/v1/targets").json()["led_by"] == "ddm-1 (17)"
 
 
 def test_who_changed_something_sees_it_in_the_next_answer(served):

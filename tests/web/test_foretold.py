@@ -139,6 +139,25 @@ def test_of_what_is_not_there_nothing_is_foretold(served):
     assert (answer.status_code, answer.text) == (503, "the disk is gone")
 
 
+@pytest.mark.parametrize("action", ["pause", "resume", "override&nodes=5&for=2h", "resolve&as=failed"])
+def test_a_daemon_that_stands_by_says_so_instead(served, action):
+    served.console.leader = "ddm-1 (17)"
+
+    answer = served.http.get(f"/targets/orders/foretold?action={action}")
+
+    assert answer.status_code == 409
+    assert answer.text == "This daemon stands by and would refuse it: ddm-1 (17) leads."
+
+
+def test_a_daemon_that_stands_by_offers_nothing_and_has_the_dialogs_for_when_it_leads(served):
+    served.console.shown = [target(operation=operation(), pauses=[held(all=False)])]
+    assert served.http.get("/targets/orders").text.count("data-steer=") == 4
+    served.console.leader = "ddm-1 (17)"
+    standing_by = served.http.get("/targets/orders").text
+    assert "data-steer" not in standing_by
+    assert 'id="steer-pause"' in standing_by
+
+
 def test_the_dialogs_are_there_only_with_a_token(served, locked):
     assert 'id="steer-pause"' in served.http.get("/targets/orders").text
     without = locked.http.get("/targets/orders").text

@@ -119,6 +119,27 @@ def test_a_row_is_made_like_the_daemon_is_and_focus_stays(browser, served):
         assert seen.said == []
 
 
+def test_steering_goes_and_comes_with_the_lead(browser, served):
+    with visit(browser, f"{served.url}/targets/orders") as seen:
+        expect(seen.page.locator("#link")).to_have_text("live")
+        seen.page.get_by_role("button", name="Pause…").click()
+
+        served.console.leader = "ddm-1 (17)"
+        fresh(served)
+        expect(seen.page.get_by_text("This daemon stands by: ddm-1 (17) leads.")).to_be_visible()
+        seen.page.get_by_label("For how long").first.fill("3h")
+        expect(seen.page.locator("dialog[open] .foretold")).to_have_text(
+            "This daemon stands by and would refuse it: ddm-1 (17) leads."
+        )
+        seen.page.keyboard.press("Escape")
+        expect(seen.page.get_by_role("button", name="Pause…")).to_have_count(0)
+
+        served.console.leader = None
+        fresh(served)
+        seen.page.get_by_role("button", name="Pause…").click()
+        expect(seen.page.locator("dialog[open] .foretold")).to_contain_text("is left at")
+
+
 def test_a_page_whose_daemon_is_gone_says_so(browser, console):
     served = Served(console, TOKEN)
     with visit(browser, served.url) as seen:
@@ -167,6 +188,8 @@ STATES = {
             },
         },
     ),
+    "standing by": ("/", {"leader": "ddm-autoscaler-0.example.com (17)"}),
+    "a target, standing by": ("/targets/orders", {"leader": "ddm-autoscaler-0.example.com (17)"}),
     "unknown target": ("/targets/nobody", {}),
     "no store": ("/", {"broken": "the disk is gone", "readiness": (False, "not signed in"), "health": (False, "late")}),
 }

@@ -139,17 +139,25 @@ def test_operations_show_their_outcome_and_whose_they_are(served):
         ({"readiness": (False, "not signed in yet")}, "not ready", "Starting. not signed in yet"),
         ({"health": (False, "the beat is old")}, "not healthy", "Not healthy. the beat is old"),
         ({"broken": "the disk is gone"}, "ready", "The store cannot be read. the disk is gone"),
+        ({"leader": "ddm-1 (17)"}, "standing by", "This daemon stands by: ddm-1 (17) leads. It watches"),
+        (
+            {"leader": "ddm-1 (17)"},
+            "standing by",
+            "what you would change here is refused: go to the page of ddm-1 (17).",
+        ),
+        ({"leader": ""}, "standing by", "which daemon leads is not known, if any does. It watches"),
+        ({"leader": "", "readiness": (False, "not signed in")}, "not ready", "Starting. not signed in"),
     ],
-    ids=["starting", "unhealthy", "no store"],
+    ids=["starting", "unhealthy", "no store", "standing by", "and whom to go to", "nobody knows who leads", "both"],
 )
 def test_a_bad_state_is_said_at_the_top(served, state, badge, notice):
     for name, value in state.items():
         setattr(served.console, name, value)
 
-    shown = page(served).text
-
-    assert badge in shown
-    assert notice in shown
+    for path in ("/", *(["/targets/orders"] if not served.console.broken else [])):
+        shown = page(served, path).text
+        assert badge in shown
+        assert notice in shown
 
 
 HOSTILE = "<script>alert(1)</script>\"'&{{ 7 * 7 }}</article>"

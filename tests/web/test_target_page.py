@@ -144,6 +144,15 @@ def test_a_decision_is_explained_stage_by_stage(served):
     assert "cooldown none" in page(served, f"{PATH}/decisions/{record(59)['at']}").text
 
 
+def test_the_last_decision_is_explained_though_nobody_has_written_it_down(served):
+    """As of a daemon that stands by."""
+    served.console.records = {}
+
+    shown = page(served, f"{PATH}/decisions/{target()['decision']['at']}").text
+
+    assert "held at 3 nodes: no rule wants a change (cpu 81.2)." in shown
+
+
 @pytest.mark.parametrize(
     ("path", "status", "words"),
     [
