@@ -240,8 +240,8 @@ class Store(Protocol):
         """
         ...
 
-    async def update(self, operation: Operation, *, was: Operation) -> None:
-        """Replace `was` by `operation` (same id).
+    async def update(self, operation: Operation, *, was: Operation, beside: Sequence[Operation] = ()) -> None:
+        """Replace `was` by `operation` (same id), and import those `beside`, in one or nothing of it.
 
         Raises:
             StoreError: the stored state is not that of `was`.
@@ -272,8 +272,10 @@ class Store(Protocol):
         """The group's nodes as last seen; None where the group was never seen with this store."""
         ...
 
-    async def save_seen_nodes(self, instance: InstanceKey, group_id: str, nodes: Sequence[SeenNode]) -> None:
-        """Replace what is remembered of the group's nodes."""
+    async def save_seen_nodes(
+        self, instance: InstanceKey, group_id: str, nodes: Sequence[SeenNode], *, beside: Sequence[Operation] = ()
+    ) -> None:
+        """Replace what is remembered of the group's nodes, and import those `beside`, in one or nothing of it."""
         ...
 
     async def intervene(self, begun: Sequence[Intervention], *, ended: Sequence[Intervention] = ()) -> None:

@@ -122,15 +122,19 @@ class MemoryStore:
         self.stored[operation.id] = operation
         self.decisions.append(decision)
 
-    async def update(self, operation: Operation, *, was: Operation) -> None:
+    async def update(self, operation: Operation, *, was: Operation, beside: Sequence[Operation] = ()) -> None:
         self._check_open()
         found = self.stored.get(was.id)
         if found is None or found.state is not was.state or operation.id != was.id:
             raise StoreError(f"operation {was.id} is not {was.state}")
         self.stored[was.id] = _without_jobs_once_ended(operation)
+        self._import(beside)
 
     async def import_operations(self, operations: Sequence[Operation]) -> None:
         self._check_may_write()
+        self._import(operations)
+
+    def _import(self, operations: Sequence[Operation]) -> None:
         for operation in operations:
             self.stored.setdefault(operation.id, _without_jobs_once_ended(operation))
 
@@ -155,8 +159,11 @@ class MemoryStore:
         self._check_open()
         return self.database.seen.get((instance, group_id))
 
-    async def save_seen_nodes(self, instance: InstanceKey, group_id: str, nodes: Sequence[SeenNode]) -> None:
+    async def save_seen_nodes(
+        self, instance: InstanceKey, group_id: str, nodes: Sequence[SeenNode], *, beside: Sequence[Operation] = ()
+    ) -> None:
         self._check_may_write()
+        self._import(beside)
         self.database.seen[instance, group_id] = tuple(nodes)
 
     async def intervene(self, begun: Sequence[Intervention], *, ended: Sequence[Intervention] = ()) -> None:

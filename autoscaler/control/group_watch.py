@@ -56,12 +56,14 @@ def _seen(node_id: str, known: SeenNode | None, snapshot: Snapshot, now: datetim
     return SeenNode(node_id, now if ready else None, warm=warm and ready)
 
 
-async def remember(store: Store, instance: InstanceKey, snapshot: Snapshot, now: datetime) -> Seen:
-    """Look, and store what is new."""
+async def remember(
+    store: Store, instance: InstanceKey, snapshot: Snapshot, now: datetime, *, beside: Sequence[Operation] = ()
+) -> Seen:
+    """Look, and store what is new; with it the operations that it tells of, all or nothing."""
     before = await store.seen_nodes(instance, snapshot.group_id)
     seen = look(before, snapshot, now)
-    if before is None or set(before) != set(seen.nodes):
-        await store.save_seen_nodes(instance, snapshot.group_id, seen.nodes)
+    if before is None or set(before) != set(seen.nodes) or beside:
+        await store.save_seen_nodes(instance, snapshot.group_id, seen.nodes, beside=beside)
     return seen
 
 

@@ -95,8 +95,7 @@ class Poller:
             await self._import_jobs_of_new_group(policy, instance, answer, jobs, now)
         seen = group_watch.look(before, answer, now)
         if led and not await self._ours_explains(instance, answer):
-            await self._note_foreign(policy, instance, answer, seen.change, now)
-            await group_watch.remember(self._store, instance, answer, now)
+            await self._note(policy, instance, answer, seen.change, now)
         return Seen(policy, instance, answer, seen.counted_from(answer, policy.warm_up), led)
 
     async def _ours_explains(self, instance: InstanceKey, snapshot: Snapshot) -> bool:
@@ -109,15 +108,17 @@ class Poller:
             for op in operations
         )
 
-    async def _note_foreign(
+    async def _note(
         self, policy: Policy, instance: InstanceKey, snapshot: Snapshot, change: int, now: datetime
     ) -> None:
+        """Its nodes, and (in one: else it would be noted twice, or never) the change by somebody else that they are."""
         if change == 0:
+            await group_watch.remember(self._store, instance, snapshot, now)
             return
         operation = group_watch.foreign_change(
             target=policy.name, instance=instance, group_id=snapshot.group_id, change=change, at=now
         )
-        await self._store.import_operations([operation])
+        await group_watch.remember(self._store, instance, snapshot, now, beside=[operation])
         self._memory.of(policy.name).enter(now, snapshot.current)
 
     async def _import_jobs_of_new_group(

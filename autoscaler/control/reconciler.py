@@ -8,7 +8,7 @@ UNKNOWN    a job that was not known before, same instance, same direction       
            long and often looked, and nothing is other than before                        -> NEVER_HAPPENED
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -239,22 +239,30 @@ class Reconciler:
         return answer
 
     async def _end(self, op: Operation, state: State, snapshot: Snapshot, now: datetime, detail: str) -> None:
-        """Remember the nodes first: after a crash in between the operation is still open and explains them."""
-        arrived = min(outcome.moved(op, snapshot), op.change)
-        await group_watch.remember(self._store, op.instance, snapshot, now)
-        await self._step(op, state, now, detail, arrived=op.change if state is State.SUCCEEDED else max(0, arrived))
-        self._memory.of(op.target).enter(now, snapshot.current)
-        change = outcome.by_others(op, snapshot)
-        if change:
-            foreign = group_watch.foreign_change(
-                target=op.target, instance=op.instance, group_id=op.group_id, change=change, at=now
-            )
-            await self._store.import_operations([foreign])
-            self._monitor.operation(foreign)
+        """Remember the nodes first: after a crash in between the operation is still open and explains them.
 
-    async def _step(self, op: Operation, state: State, at: datetime, detail: str, **fields: object) -> Operation:
+        What somebody else did meanwhile is stored with the end: from then on nothing would tell of it any more.
+        """
+        arrived = op.change if state is State.SUCCEEDED else max(0, min(outcome.moved(op, snapshot), op.change))
+        foreign = _by_others(op, snapshot, now)
+        await group_watch.remember(self._store, op.instance, snapshot, now)
+        await self._step(op, state, now, detail, beside=foreign, arrived=arrived)
+        self._memory.of(op.target).enter(now, snapshot.current)
+        for one in foreign:
+            self._monitor.operation(one)
+
+    async def _step(
+        self,
+        op: Operation,
+        state: State,
+        at: datetime,
+        detail: str,
+        *,
+        beside: Sequence[Operation] = (),
+        **fields: object,
+    ) -> Operation:
         operation = op.step(state, at=max(at, op.committed_at), detail=detail, **fields)
-        await self._store.update(operation, was=op)
+        await self._store.update(operation, was=op, beside=beside)
         self._monitor.operation(operation, overdue=operation.open and self.is_overdue(op.id))
         return operation
 
@@ -262,6 +270,16 @@ class Reconciler:
 def target_of(op: Operation) -> Target:
     """Enough of a target to ask for: its policy may be gone by now."""
     return Target(name=op.target, instance_id=op.instance.instance_id, group_id=op.group_id)
+
+
+def _by_others(op: Operation, snapshot: Snapshot, now: datetime) -> list[Operation]:
+    """What somebody else did to the group while the operation was under way, if anything."""
+    change = outcome.by_others(op, snapshot)
+    if not change:
+        return []
+    return [
+        group_watch.foreign_change(target=op.target, instance=op.instance, group_id=op.group_id, change=change, at=now)
+    ]
 
 
 def _seen(op: Operation, now: datetime) -> str:

@@ -62,8 +62,8 @@ class DatabaseStore:
     async def commit_intent(self, operation: Operation, decision: Decision) -> None:
         await self._run(self.transactions.commit_intent, operation, decision)
 
-    async def update(self, operation: Operation, *, was: Operation) -> None:
-        await self._run(self.transactions.update, operation, was=was)
+    async def update(self, operation: Operation, *, was: Operation, beside: Sequence[Operation] = ()) -> None:
+        await self._run(self.transactions.update, operation, was=was, beside=beside)
 
     async def import_operations(self, operations: Sequence[Operation]) -> None:
         await self._run(self.transactions.import_operations, operations)
@@ -81,8 +81,10 @@ class DatabaseStore:
     async def seen_nodes(self, instance: InstanceKey, group_id: str) -> tuple[SeenNode, ...] | None:
         return await self._run(self.transactions.seen_nodes, instance, group_id)
 
-    async def save_seen_nodes(self, instance: InstanceKey, group_id: str, nodes: Sequence[SeenNode]) -> None:
-        await self._run(self.transactions.save_seen_nodes, instance, group_id, nodes)
+    async def save_seen_nodes(
+        self, instance: InstanceKey, group_id: str, nodes: Sequence[SeenNode], *, beside: Sequence[Operation] = ()
+    ) -> None:
+        await self._run(self.transactions.save_seen_nodes, instance, group_id, nodes, beside=beside)
 
     async def intervene(self, begun: Sequence[Intervention], *, ended: Sequence[Intervention] = ()) -> None:
         await self._run(self.transactions.intervene, begun, ended=ended)

@@ -70,7 +70,7 @@ class Transactions:
         except faults.ConflictError as error:
             raise self._conflict(operation, error) from error
 
-    def update(self, operation: Operation, *, was: Operation) -> None:
+    def update(self, operation: Operation, *, was: Operation, beside: Sequence[Operation] = ()) -> None:
         o = tables.operations.c
         if operation.id != was.id:
             raise StoreError(f"{self._site.name}: operation {was.id} cannot become {operation.id}")
@@ -78,6 +78,7 @@ class Transactions:
         with self._transaction() as connection:
             done = connection.execute(change.values(rows.of_operation(operation)))
             if done.rowcount == 1:
+                _import(connection, beside)
                 return
             found = connection.execute(select(o.state).where(o.id == was.id)).scalar()
         raise StoreError(
@@ -85,12 +86,8 @@ class Transactions:
         )
 
     def import_operations(self, operations: Sequence[Operation]) -> None:
-        o = tables.operations.c
-        wanted = {operation.id: rows.of_operation(operation) for operation in operations}
         with self._leading() as connection:
-            for identity, row in wanted.items():
-                if connection.execute(select(o.seq).where(o.id == identity)).first() is None:
-                    connection.execute(insert(tables.operations), row)
+            _import(connection, operations)
 
     def open_operations(self) -> tuple[Operation, ...]:
         """As the port says; a row that cannot be read is left out and reported: its instance is held elsewhere."""
@@ -128,9 +125,12 @@ class Transactions:
             self._sieve.report_once(f"seen_nodes of {instance.instance_id}/{group_id} {error}; its nodes warm up anew")
             return ()
 
-    def save_seen_nodes(self, instance: InstanceKey, group_id: str, nodes: Sequence[SeenNode]) -> None:
+    def save_seen_nodes(
+        self, instance: InstanceKey, group_id: str, nodes: Sequence[SeenNode], *, beside: Sequence[Operation] = ()
+    ) -> None:
         text = rows.of_seen_nodes(nodes)
         with self._leading() as connection:
+            _import(connection, beside)
             change = update(tables.seen_nodes).where(*_group(instance, group_id)).values(nodes=text)
             if connection.execute(change).rowcount == 0:
                 row = {**asdict(instance), "group_id": group_id, "nodes": text}
@@ -207,6 +207,14 @@ class Transactions:
         if found is None or found == operation.id:
             return error
         return OperationOpenError(f"operation {found} is open on instance {operation.instance.instance_id}")
+
+
+def _import(connection: Connection, operations: Sequence[Operation]) -> None:
+    """Those that are not there yet."""
+    o = tables.operations.c
+    for operation in operations:
+        if connection.execute(select(o.seq).where(o.id == operation.id)).first() is None:
+            connection.execute(insert(tables.operations), rows.of_operation(operation))
 
 
 def _group(instance: InstanceKey, group_id: str) -> tuple[ColumnElement[bool], ...]:

@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 
 from autoscaler.core.operation import OPEN_STATES, State
+from autoscaler.core.policy import Direction
 from autoscaler.errors import Ambiguous, Busy, Unsent
 from autoscaler.ports import Accepted, Cloud, Store
 from tests.control.house import House, orders
@@ -148,3 +149,57 @@ async def test_killed_twice_it_is_no_different(second):
             await live(house, Deadline(second))
         await settle(house)
         assert wrong(house) == [], f"killed at {first}, then at {second}"
+
+
+async def alone(house: House) -> None:
+    """Somebody else adds a node while nothing of ours is under way."""
+    await house.evaluate()
+    house.cloud.add()
+
+
+async def beside_ours(house: House) -> None:
+    """Somebody else removes a node while an operation of ours is under way, which then ends."""
+    await house.hot()
+    house.cloud.remove()
+    house.cloud.finish_all()
+
+
+async def beyond_ours(house: House) -> None:
+    """Somebody else adds a node while an operation of ours is under way."""
+    await house.hot()
+    house.cloud.add()
+    house.cloud.finish_all()
+
+
+STRANGERS = {
+    "alone": (alone, [(Direction.OUT, 1)]),
+    "beside ours": (beside_ours, [(Direction.IN, 1)]),
+    "beyond ours": (beyond_ours, [(Direction.OUT, 1)]),
+}
+
+
+@pytest.mark.parametrize(("happens", "noted"), STRANGERS.values(), ids=STRANGERS)
+async def test_a_process_killed_at_any_moment_notes_once_what_somebody_else_did(happens, noted):
+    found, moment = {}, 0
+    while moment not in found:
+        house = House()
+        house.metrics.stand_at(50)
+        await happens(house)
+        house.metrics.stand_at(50)
+        try:
+            house.start(store=cast("Store", Mortal(house.store, dies := Deadline(moment))))
+            await house.reconciler.run_once()
+            await house.cycle.run_once(house.policies)
+        except Killed:
+            moment += 1
+        else:
+            found[moment] = ["lived through all of it"]
+        house.minutes()
+        house.start()
+        for _ in range(3):
+            await house.look()
+            await house.evaluate()
+        if [(op.direction, op.change) for op in house.foreign] != noted:
+            found[dies.passed - 1] = [f"noted {[(op.direction, op.change) for op in house.foreign]}"]
+    assert found == {moment: ["lived through all of it"]}
+    assert moment > 10

@@ -686,14 +686,14 @@ async def test_a_node_that_never_served_goes_without_a_trace(house):
 async def test_a_change_by_somebody_else_survives_a_store_that_fails_in_between(house):
     await house.evaluate()
     house.cloud.add()
-    real = house.store.import_operations
+    real = house.store.save_seen_nodes
 
-    async def failing(operations):
+    async def failing(*_, **__):
         raise StoreError("disk full")
 
-    house.store.import_operations = failing
+    house.store.save_seen_nodes = failing
     await house.evaluate()
-    house.store.import_operations = real
+    house.store.save_seen_nodes = real
     await house.evaluate()
     assert len(house.foreign) == 1
 

@@ -494,10 +494,10 @@ async def test_an_operation_that_cannot_be_followed_does_not_stop_the_others(hou
     house.cloud.finish(job_of(house))
     real = house.store.update
 
-    async def failing(operation, *, was):
+    async def failing(operation, **more):
         if operation.id == first.id:
             raise error
-        await real(operation, was=was)
+        await real(operation, **more)
 
     house.store.update = failing
     await house.look()

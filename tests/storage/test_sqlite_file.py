@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from autoscaler.core.operation import State
 from autoscaler.core.target import InstanceKey
 from autoscaler.errors import StoreError
 from autoscaler.ports import OperationOpenError, SeenNode
@@ -297,6 +298,19 @@ async def test_a_database_with_no_room_left_is_said_and_writing_goes_on_when_the
         connection.execute(text("PRAGMA max_page_count=4000"))
     await store.record([samples.decision()])
     assert len(store.history.decisions("orders")) == 1
+
+
+async def test_nodes_and_what_comes_beside_them_are_stored_as_a_whole_or_not_at_all(open_store):
+    store = open_store()
+    too_many = samples.ended("f1", NOW, change=2**70)
+    with pytest.raises(StoreError, match="a value cannot be stored"):
+        await store.save_seen_nodes(INSTANCE, "g1", [], beside=[samples.ended("f0", NOW), too_many])
+    planned = samples.operation()
+    await store.commit_intent(planned, samples.decision())
+    with pytest.raises(StoreError, match="a value cannot be stored"):
+        await store.update(planned.step(State.UNKNOWN, at=NOW), was=planned, beside=[too_many])
+    assert await store.seen_nodes(INSTANCE, "g1") is None
+    assert [(one.id, one.state) for one in store.history.operations()] == [("op1", State.PLANNED)]
 
 
 async def test_a_value_that_no_column_holds_is_said(open_store):

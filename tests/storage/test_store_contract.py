@@ -174,6 +174,22 @@ async def test_an_update_of_an_operation_that_is_not_there_is_refused(store):
         await store.update(samples.operation(), was=samples.operation())
 
 
+async def test_with_an_update_come_operations_of_others_each_once(store):
+    planned, foreign = samples.operation(), samples.ended("f1", NOW, foreign=True)
+    unknown = planned.step(State.UNKNOWN, at=NOW)
+    await store.commit_intent(planned, samples.decision())
+    await store.update(unknown, was=planned, beside=[foreign])
+    await store.update(unknown.step(State.FAILED, at=NOW), was=unknown, beside=[replace(foreign, detail="again")])
+    found = {operation.id: (operation.state, operation.detail) for operation in store.history.operations()}
+    assert found == {"op1": (State.FAILED, planned.detail), "f1": (State.SUCCEEDED, foreign.detail)}
+
+
+async def test_with_an_update_that_is_refused_nothing_comes(store):
+    with pytest.raises(StoreError, match="op1"):
+        await store.update(samples.operation(), was=samples.operation(), beside=[samples.ended("f1", NOW)])
+    assert store.history.operations() == ()
+
+
 async def test_an_update_keeps_the_id(store):
     await store.commit_intent(samples.operation(), samples.decision())
     with pytest.raises(StoreError):
@@ -326,6 +342,13 @@ async def test_seen_nodes_are_replaced_in_their_order(store):
     await store.save_seen_nodes(INSTANCE, "g1", [SeenNode("gone", NOW)])
     await store.save_seen_nodes(INSTANCE, "g1", nodes)
     assert await store.seen_nodes(INSTANCE, "g1") == nodes
+
+
+async def test_with_seen_nodes_come_operations_of_others_each_once(store):
+    for nodes in ([], [SeenNode("n1", NOW)]):
+        await store.save_seen_nodes(INSTANCE, "g1", nodes, beside=[samples.ended("f1", NOW, foreign=True)])
+    assert await store.seen_nodes(INSTANCE, "g1") == (SeenNode("n1", NOW),)
+    assert ids(store.history.operations()) == ["f1"]
 
 
 # --- by hand ---------------------------------------------------------------------------------------------------------
