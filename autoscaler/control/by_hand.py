@@ -2,7 +2,7 @@
 
 Several pauses may stand beside each other, so that a short one ends no longer one. Of overrides a target has one: a new
 one takes the place of the earlier. What a cycle is about to begin while something is set here obeys it: it reads what
-stands once more before it commits an intent.
+stands once more before it commits an intent, and from that reading to the commit nothing is set.
 """
 
 import asyncio
@@ -39,6 +39,7 @@ class OperatorsHand:
     policies: Mapping[str, Policy]
     ceiling: Mode
     store: Store
+    last_word: asyncio.Lock  # held from the last reading before an intent to its commit
     history: History
     clock: Clock
     monitor: Monitor
@@ -49,7 +50,8 @@ class OperatorsHand:
         _check_span(lasts, longest=None)
         until = None if lasts is None else now + lasts
         one = _new(Kind.PAUSE, target, now, until=until, reason=reason, who=who)
-        await self.store.intervene([one])
+        async with self.last_word:
+            await self.store.intervene([one])
         self._log("paused by hand", target, who, until=_words(until), reason=reason)
         return await self._answer(target, [one])
 
@@ -61,24 +63,26 @@ class OperatorsHand:
             raise ChangeInvalidError(f"{nodes} nodes are outside the policy of {target}; it allows {low} to {high}")
         if policy.mode is Mode.OFF:
             raise ChangeRefusedError(f"{target} is off: it is not looked at, so an override would do nothing")
-        earlier = await self._standing({Kind.OVERRIDE}, target)
         until = now + lasts
         one = _new(Kind.OVERRIDE, target, now, until=until, nodes=nodes, reason=reason, who=who)
-        await self.store.intervene([one], ended=[old.ended(now, who) for old in earlier])
+        async with self.last_word:
+            earlier = await self._standing({Kind.OVERRIDE}, target)
+            await self.store.intervene([one], ended=[old.ended(now, who) for old in earlier])
         self._log("nodes set by hand", target, who, nodes=nodes, until=_words(until), reason=reason)
         return await self._answer(target, [one])
 
     async def resume(self, target: str | None, *, breaker: bool, override: bool, who: str) -> Json:
         now = self.clock.now()
-        if target is not None:
-            await self._refuse_while_all_are_paused(target)
         kinds = {Kind.PAUSE, Kind.OVERRIDE} if override else {Kind.PAUSE}
-        ended = [one.ended(now, who) for one in await self._standing(kinds, target)]
         begun = []
         if breaker:
             moment = await self._moment_of_reset(target, now)
             begun.append(_new(Kind.BREAKER_RESET, target, moment, until=moment, who=who))
-        await self.store.intervene(begun, ended=ended)
+        async with self.last_word:
+            if target is not None:
+                await self._refuse_while_all_are_paused(target)
+            ended = [one.ended(now, who) for one in await self._standing(kinds, target)]
+            await self.store.intervene(begun, ended=ended)
         self._log("resumed by hand", target, who, ended=len(ended), breaker_closed=breaker)
         return await self._answer(target, [*ended, *begun])
 

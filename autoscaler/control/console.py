@@ -226,6 +226,7 @@ class DaemonConsole:
             policies=self.policies,
             ceiling=self.ceiling,
             store=self.store,
+            last_word=self.reloader.cycle.last_word,
             history=self.history,
             clock=self.clock,
             monitor=self.monitor,

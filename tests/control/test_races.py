@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any, cast
 
 import pytest
@@ -18,9 +20,10 @@ from tests.fakes import LOST, FakeInstance
 class Slow:
     """A port that lets the others go on for a while before and after each call."""
 
-    def __init__(self, real: Any, dice: random.Random) -> None:
+    def __init__(self, real: Any, dice: random.Random, longest: int = 5) -> None:
         self._real = real
         self._dice = dice
+        self._longest = longest
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._real, name)
@@ -36,7 +39,7 @@ class Slow:
         return call
 
     async def _others(self) -> None:
-        for _ in range(self._dice.randrange(6)):
+        for _ in range(self._dice.randint(0, self._longest)):
             await asyncio.sleep(0)
 
 
@@ -81,3 +84,34 @@ async def test_in_any_order_there_is_one_operation_and_nothing_of_ours_is_foreig
     assert {op.id for op in house.ours if op.state is State.SUCCEEDED} <= accepted
     assert max(house.cloud.nodes(group="reads"), house.cloud.nodes(group="writes")) <= 5
     assert [error for _, error in house.monitor.failures] == []
+
+
+# What an operator was answered ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(100))
+async def test_after_the_answer_to_a_pause_no_intent_is_committed(seed):
+    dice = random.Random(seed)  # noqa: S311  # an order of events, not a secret
+    house = House()
+    house.start(store=cast("Store", Slow(house.store, dice, longest=20)))
+    house.metrics.stand_at(90)
+    console = replace(house.console(), store=cast("Store", Slow(house.store, dice, longest=1)))
+    cycle = asyncio.create_task(house.cycle.run_once(house.policies))
+    for _ in range(dice.randrange(300)):
+        await asyncio.sleep(0)
+    await console.pause("orders", lasts=None, reason="a move", who="ann")
+    committed = len(house.ours)
+    await cycle
+    await house.calls_end()
+    assert len(house.ours) == committed
+
+
+@pytest.mark.parametrize("seed", range(10))
+async def test_of_overrides_set_at_the_same_time_one_stands(seed):
+    dice = random.Random(seed)  # noqa: S311  # an order of events, not a secret
+    house = House()
+    console = replace(house.console(), store=cast("Store", Slow(house.store, dice)))
+    lasts = {nodes: timedelta(hours=nodes) for nodes in (3, 4, 5)}
+    sets = [console.override("orders", nodes=nodes, lasts=lasts[nodes], reason="a sale", who="ann") for nodes in lasts]
+    await asyncio.gather(*sets)
+    assert len([one for one in house.store.by_hand.values() if not one.over(house.clock.now())]) == 1
