@@ -1,10 +1,12 @@
 """Ends every process that a test has started, by its id."""
 
 from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
+from tests.e2e import small_disk as small_disks
 from tests.e2e.processes import Program
 from tests.storage import postgres
 
@@ -23,6 +25,17 @@ def started() -> Generator[Callable[[P], P]]:
     yield keep
     for program in programs:
         program.end()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path, require_tool: Callable[[str], str]) -> Iterator[small_disks.SmallDisk]:
+    """A disk of its own for a store, which the test may fill up."""
+    for tool in ("unshare", "nsenter", "mount"):
+        require_tool(tool)
+    with small_disks.mounted(tmp_path / "disk") as disk:
+        if disk is None:
+            pytest.skip("a disk is mounted, which wants root (and a system that lets it)")
+        yield disk
 
 
 @pytest.fixture(scope="session")

@@ -71,6 +71,7 @@ class Program:
     folder: Path
     environment: Mapping[str, str] = field(default_factory=dict)
     name: str = "program"
+    enter: tuple[str, ...] = ()  # what starts it elsewhere, as in another mount namespace
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -79,7 +80,7 @@ class Program:
         self.before = self.stderr.stat().st_size if self.stderr.exists() else 0  # an earlier process's lines
         with self.stdout.open("ab") as out, self.stderr.open("ab") as err:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "autoscaler", *self.arguments],
+                [*self.enter, sys.executable, "-m", "autoscaler", *self.arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
@@ -146,8 +147,9 @@ class EmulatedCloud(Program):
 class RunningDaemon(Program):
     """`autoscaler run` on a configuration of its own; the page of the newest process is at `url`."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
-        super().__init__(["run", "--config", str(folder / "autoscaler.yaml")], folder, environment, name="daemon")
+    def __init__(self, folder: Path, environment: Mapping[str, str], *, enter: tuple[str, ...] = ()) -> None:
+        arguments = ["run", "--config", str(folder / "autoscaler.yaml")]
+        super().__init__(arguments, folder, environment, name="daemon", enter=enter)
         self._found = ""
 
     def log(self) -> str:
