@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from autoscaler.emulator import faults
@@ -98,5 +99,11 @@ class Operation:
         """The path's parameters, or None where the request is for something else."""
         if method != self.method:
             return None
-        found = re.fullmatch(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", self.path), path)
+        found = _pattern(self.path).fullmatch(path)
         return found.groupdict() if found else None
+
+
+@cache
+def _pattern(path: str) -> re.Pattern[str]:
+    """What matches a path with {names}; there are as many as operations."""
+    return re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", path))

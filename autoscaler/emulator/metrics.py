@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from autoscaler.emulator import faults, records, world
 
@@ -218,6 +219,7 @@ _FOLDS: dict[str, Callable[[list[float]], float]] = {
 }
 
 
+@lru_cache(maxsize=16_384)  # who polls asks for the same minutes again and again
 def _noise(resource: str, minute: datetime) -> float:
     """Between -1 and 1, the same whenever it is asked for."""
     digest = hashlib.sha256(f"{resource}/{minute.timestamp():.0f}".encode()).digest()

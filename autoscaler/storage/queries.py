@@ -11,7 +11,13 @@ from autoscaler.storage import tables
 
 _O = tables.operations.c
 
-OPEN_OR_UNREADABLE = _O.state.not_in(tables.ENDED_WORDS)
+
+def _not_ended(state: ColumnElement[str]) -> ColumnElement[bool]:
+    """Written out: SQLAlchemy would make the text of a `NOT IN` anew each time that it is asked."""
+    return and_(*(state != word for word in tables.ENDED_WORDS))
+
+
+OPEN_OR_UNREADABLE = _not_ended(_O.state)
 """Open, or in a state that this version does not know: that may be open, too."""
 
 OPEN = select(tables.operations).where(OPEN_OR_UNREADABLE).order_by(_O.committed_at, _O.seq)
@@ -62,7 +68,7 @@ def open_or_since() -> Select[Any]:
     here = and_(*(_O[name] == bindparam(name) for name in ("region", "project_id", "instance_id")))
     ranked = select(tables.operations, _LAST_OF_ITS_KIND).where(here).subquery()
     recent = or_(
-        ranked.c.state.not_in(tables.ENDED_WORDS),
+        _not_ended(ranked.c.state),
         func.coalesce(ranked.c.ended_at, ranked.c.committed_at) >= bindparam("since"),
         ranked.c.place == 1,
     )

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import RowMapping
@@ -67,11 +68,17 @@ def of_operation(operation: Operation) -> dict[str, Any]:
 
 
 def to_operation(row: Row) -> Operation:
-    """The operation of a row.
+    """The operation of a row. The same rows are asked for in every cycle: what was read once is not read again.
 
     Raises:
         CorruptRowError: any column cannot be read; the text names the row.
     """
+    return _operation(tuple(row), *row.values())
+
+
+@lru_cache(maxsize=4096, typed=True)  # by type, too: a damaged 1.0 is not the 1 that was there
+def _operation(names: tuple[str, ...], *values: Any) -> Operation:
+    row = dict(zip(names, values, strict=True))
     try:
         return Operation(
             id=row["id"],

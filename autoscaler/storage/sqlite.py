@@ -10,8 +10,9 @@ from pathlib import Path
 from autoscaler.errors import StoreError
 from autoscaler.storage import connection as connections
 from autoscaler.storage import database, faults, lock, schema
+from autoscaler.storage.file_transactions import FileTransactions
 from autoscaler.storage.history import SqlHistory
-from autoscaler.storage.transactions import Site, Transactions
+from autoscaler.storage.transactions import Site
 from autoscaler.storage.unreadable import Report, Sieve, log_warning
 
 _EXAMPLE = "sqlite:////var/lib/autoscaler/autoscaler.db"
@@ -39,7 +40,7 @@ def open_store(url: str, *, report: Report = log_warning) -> database.DatabaseSt
         engine.dispose()
         held.release()
         raise
-    transactions = Transactions(engine, site, sieve)
+    transactions = FileTransactions(engine, site, sieve, asking=connections.reading(file))
     return database.DatabaseStore(transactions, history, database.OnTheLoop(), release=held.release)
 
 

@@ -91,7 +91,7 @@ class Transactions:
 
     def open_operations(self) -> tuple[Operation, ...]:
         """As the port says; a row that cannot be read is left out and reported: its instance is held elsewhere."""
-        with self._transaction() as connection:
+        with self._question() as connection:
             found = connection.execute(queries.OPEN).mappings().all()
         return self._sieve.readable(found, rows.to_operation)
 
@@ -102,7 +102,7 @@ class Transactions:
             StoreError: also where one of the rows cannot be read: nothing may be decided without it.
         """
         wanted = asdict(instance) | {"since": rows.micros(since)}
-        with self._transaction() as connection:
+        with self._question() as connection:
             found = connection.execute(self._open_or_since, wanted).mappings().all()
         try:
             return tuple(rows.to_operation(row) for row in found)
@@ -115,7 +115,7 @@ class Transactions:
 
     def seen_nodes(self, instance: InstanceKey, group_id: str) -> tuple[SeenNode, ...] | None:
         wanted = asdict(instance) | {"group_id": group_id}
-        with self._transaction() as connection:
+        with self._question() as connection:
             text = connection.execute(self._seen_nodes, wanted).scalar()
         if text is None:
             return None
@@ -152,7 +152,7 @@ class Transactions:
         Raises:
             StoreError: also where a row cannot be read: it may be a pause, and nothing may be decided without it.
         """
-        with self._transaction() as connection:
+        with self._question() as connection:
             found = connection.execute(self._standing, {"at": rows.micros(at)}).mappings().all()
         try:
             return tuple(rows.to_intervention(row) for row in found)
@@ -177,9 +177,14 @@ class Transactions:
         self.engine.dispose()  # the last connection of a SQLite file also folds its write-ahead log into it
 
     @contextmanager
+    def _question(self) -> Iterator[Connection]:
+        """For one statement that only reads."""
+        with self._transaction() as connection:
+            yield connection
+
+    @contextmanager
     def _transaction(self) -> Iterator[Connection]:
-        if self._closed:  # the engine would quietly connect anew, and another process may have the file by now
-            raise StoreError(f"{self._site.name}: the store is closed")
+        self._ensure_open()
         with self._site.guarded(), self.engine.begin() as connection:
             yield connection
 
@@ -188,6 +193,10 @@ class Transactions:
         """A transaction that is only for who leads; where nobody else can, for us."""
         with self._transaction() as connection:
             yield connection
+
+    def _ensure_open(self) -> None:
+        if self._closed:  # the engine would quietly connect anew, and another process may have the file by now
+            raise StoreError(f"{self._site.name}: the store is closed")
 
     def _refuse_unreadable(self, connection: Connection, instance: InstanceKey) -> None:
         query = select(tables.operations.c.id).where(queries.of_instance(instance), queries.UNREADABLE_STATE)

@@ -26,6 +26,7 @@ from autoscaler.emulator import accounts, cloud, faults, gateway, records, scena
 from autoscaler.huaweicloud import connection
 from autoscaler.policyfile import loading
 from autoscaler.telemetry.metrics import Metrics
+from autoscaler.web import app
 from tests.simulation import life as lives
 from tests.simulation.plans import START, Disturbance, Plan
 from tests.simulation.virtual_time import CloudClock, JumpingLoop, Timeline
@@ -386,6 +387,7 @@ def _seeded(seed: int) -> Iterator[None]:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(uuid, "uuid4", lambda: uuid.UUID(int=chance.getrandbits(128), version=4))
             patch.setattr(Metrics, "render", lambda _: None)  # three quarters of the time, and nobody scrapes
+            patch.setattr(app, "create_app", lambda *_: None)  # half of what a start takes, and nobody calls it
             patch.setattr(scheduler, "HEARTBEAT_SECONDS", 30.0)  # a sign of life that nobody looks for
             yield
     finally:

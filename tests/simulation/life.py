@@ -27,7 +27,7 @@ class Killed(BaseException):  # no error: nobody may handle it
 
 
 class _NoServer(server.Server):
-    """No sockets in here. The application exists, and nobody calls it."""
+    """No sockets in here."""
 
     url = "http://daemon.invalid"
 

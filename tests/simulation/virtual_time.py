@@ -27,6 +27,7 @@ class Timeline:
         self.wall_off = 0.0  # seconds that the daemon's wall clock is ahead of the cloud's
         self._patched = time_machine.travel(start, tick=False)
         self._wall = self._patched.start()
+        self._shown = start
 
     @property
     def now(self) -> datetime:
@@ -40,7 +41,9 @@ class Timeline:
 
     def advance(self, seconds: float) -> None:
         self.elapsed += seconds
-        self._wall.move_to(self.wall, tick=False)
+        wall = self.wall
+        self._wall.shift(wall - self._shown)  # `move_to` would set the time zone anew each time
+        self._shown = wall
 
     def set_wall_off(self, seconds: float) -> None:
         """Somebody sets the clock of the daemon's machine."""

@@ -57,6 +57,33 @@ def test_the_connection_of_the_history_cannot_write(open_store):
         connection.execute(text("DELETE FROM decisions"))
 
 
+async def test_a_question_waits_for_nobodys_lock_and_a_change_says_who_holds_it(open_store, database):
+    store = open_store()
+    await store.commit_intent(samples.operation(), samples.decision())
+    with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert await store.operations(INSTANCE, since=NOW) == (samples.operation(),)
+        assert await store.open_operations() == (samples.operation(),)
+        assert await store.seen_nodes(INSTANCE, "g1") is None
+        assert await store.standing(at=NOW) == ()
+        with pytest.raises(StoreError, match="another program keeps it locked"):
+            await store.record([samples.decision()])
+
+
+async def test_open_operations_are_those_of_now_whoever_changed_them(open_store, database):
+    store = open_store()
+    assert await store.open_operations() == ()
+    planned = samples.operation()
+    await store.commit_intent(planned, samples.decision())
+    assert await store.open_operations() == (planned,)
+    with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as other:
+        other.execute("UPDATE operations SET detail = 'by another program'")
+    assert [op.detail for op in await store.open_operations()] == ["by another program"]
+    unknown = planned.step(State.UNKNOWN, at=NOW)
+    await store.update(unknown, was=planned)
+    assert await store.open_operations() == (unknown,)
+
+
 async def test_the_history_may_be_asked_from_other_threads(open_store):
     store = open_store()
     await store.record([samples.decision()] * 50)
@@ -354,6 +381,16 @@ async def test_a_row_left_out_is_a_warning_in_the_log_where_nobody_asks_for_it(o
     spoil(store, "UPDATE decisions SET record = ''")
     assert store.history.decisions("orders") == ()
     assert [(record.levelname, "row 1 of table" in record.message) for record in caplog.records] == [("WARNING", True)]
+
+
+async def test_a_row_that_was_read_before_it_was_spoiled_is_not_taken_for_the_one_that_it_was(open_store):
+    store = open_store()
+    await store.commit_intent(samples.operation(), samples.decision())
+    assert await store.operations(INSTANCE, since=NOW) == (samples.operation(),)
+    spoil(store, "UPDATE operations SET change = 'two'")
+    with pytest.raises(StoreError, match="cannot be read"):
+        await store.operations(INSTANCE, since=NOW)
+    assert await store.open_operations() == ()
 
 
 UNREADABLE = {
