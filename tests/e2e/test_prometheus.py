@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from tests.e2e import ports
-from tests.e2e.processes import EmulatedCloud, RunningDaemon, finished, policy, until, write_config
+from tests.e2e.processes import FLAVOR, EmulatedCloud, RunningDaemon, finished, policy, until, write_config
 from tests.prometheus import servers
 
 pytestmark = pytest.mark.process
@@ -151,3 +151,58 @@ def test_check_live_tells_what_each_query_finds(tmp_path, started, exporter, pro
     assert "stop: metric load: prom query 'load' gives 3 series (" in said
     assert "stop: metric never: no series with a value in the last hour; try the query at prom" in said
     assert "0 of 2 nodes had a value in the last hour, the label id has x-" in said
+
+
+# The daemon's own Prometheus: the load of one target, as the daemon tells it, scales another.
+
+BUSY, IDLE = "busyin09", "idlein09"
+CHAIN = SCENARIO | {
+    "instances": [
+        {"id": name, "groups": [{"id": f"{name}-gr09", "flavor": FLAVOR, "nodes": 2, "load_share": share}]}
+        for name, share in ((BUSY, 1.0), (IDLE, 0.0))
+    ],
+    "load": {"constant": 180, "capacity_per_node": 100},
+}
+OF_THE_OTHER = 'max(autoscaler_metric_value{job="ddm-autoscaler", target="orders", rule="cpu"})'
+
+
+def one_after_the_other() -> dict[str, Any]:
+    """Nothing but the query wants anything of stock; orders is only looked at."""
+    busy = policy(instance_id=BUSY, group_id=f"{BUSY}-gr09", mode="observe")
+    rule = {
+        "name": "orders is busy",
+        "type": "threshold",
+        "metric": {"source": "prom", "query": OF_THE_OTHER, "period": "1s"},
+        "out": [{"above": 75, "for": "3s", "add": 1}],
+    }
+    idle = policy(
+        instance_id=IDLE, group_id=f"{IDLE}-gr09", interval="1s", max_metric_age="30s", nodes={"min": 2, "max": 3}
+    )
+    return {"orders": busy, "stock": idle | {"rules": [rule]}}
+
+
+def test_the_prometheus_that_scrapes_the_daemon_drives_a_scale_out(tmp_path, started, require_tool):
+    port = ports.consecutive_free_ports(1)
+    cloud = started(EmulatedCloud(tmp_path / "cloud", CHAIN))
+    sources = {"prom": {"type": "prometheus", "url": f"http://127.0.0.1:{port}"}}
+    environment = write_config(tmp_path, cloud, targets=one_after_the_other(), sources=sources)
+    daemon = started(RunningDaemon(tmp_path, environment)).ready()
+    until(lambda: daemon.decisions("stock", limit=1), lambda found: bool(found) and found[0]["reason"] == "no_data")
+    assert cloud.mutations() == []
+
+    scrape = {"job_name": "ddm-autoscaler", "static_configs": [{"targets": [daemon.url.removeprefix("http://")]}]}
+    config = yaml.safe_dump({"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": [scrape]})
+    (tmp_path / "prometheus").mkdir()
+    with servers.real(require_tool("prometheus"), tmp_path / "prometheus", port, config) as url:
+        until(lambda: by_group(cloud), lambda nodes: nodes == {BUSY: 2, IDLE: 3})
+        asked = httpx.get(f"{url}/api/v1/query", params={"query": OF_THE_OTHER}, timeout=10, trust_env=False).json()
+
+    (out,) = [one for one in daemon.decisions("stock") if one["decision"] == "out"]
+    told = {one["rules"][0]["value"] for one in daemon.decisions("orders")}  # one a minute
+    assert (out["reason"], out["change"]) == ("above_threshold", 1)
+    assert {out["rules"][0]["value"], float(asked["data"]["result"][0]["value"][1])} <= told
+    assert [one["path"].split("/")[4] for one in cloud.mutations()] == [IDLE]
+
+
+def by_group(cloud: EmulatedCloud) -> dict[str, int]:
+    return {one["id"]: len(one["groups"][0]["nodes"]) for one in cloud.state()["instances"]}
