@@ -225,9 +225,9 @@ class Daemon:
 
     async def _work(self, stop: asyncio.Event) -> float:
         """From the first look to the end of what was under way at the stop; real seconds that this took."""
-        await self._reconcile_first()
-        self._scheduler.start(self._roster.all)
-        self._monitor.event("info", "ready", url=self.web.url, **_modes(self._roster))
+        if await _unless_stopped(stop, self._reconcile_first()):
+            self._scheduler.start(self._roster.all)
+            self._monitor.event("info", "ready", url=self.web.url, **_modes(self._roster))
         await stop.wait()
         self._monitor.event("info", "stopping: what is under way is finished or written down", why=self.why)
         self._readiness.lacks("stop", "stopping")
@@ -257,7 +257,8 @@ class Daemon:
         wait = FIRST_WAIT
         while not stop.is_set():
             try:
-                await self._cloud.sign_in()
+                if not await _unless_stopped(stop, self._cloud.sign_in()):
+                    break
             except AccessRefused:
                 raise
             except CloudError as error:
@@ -278,6 +279,24 @@ class Daemon:
             await self._reconciler.run_once()
         except AutoscalerError as error:
             self._monitor.event("error", "operations of an earlier run could not be followed yet", error=str(error))
+
+
+async def _unless_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
+    """Whether the work came to its end; where we are to stop before that, it is cut off.
+
+    For what only looks: a slow cloud may take longer to answer than we have for stopping.
+    """
+    working, stopping = asyncio.create_task(work, name="at the start"), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            return False
+        await working
+        return True
+    finally:
+        for task in (working, stopping):
+            task.cancel()
+        await asyncio.gather(working, stopping, return_exceptions=True)
 
 
 def _modes(roster: Roster) -> dict[str, int]:
