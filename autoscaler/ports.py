@@ -621,7 +621,7 @@ class Console(Protocol):
         """
         ...
 
-    async def reload(self, *, who: str) -> Reload:
+    async def reload(self, *, who: str, reason: str = "") -> Reload:
         """Read the configuration anew: it holds as a whole, or (with problems) nothing of it does.
 
         Raises:

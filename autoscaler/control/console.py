@@ -233,8 +233,8 @@ class DaemonConsole:
             feed=self.feed,
         )
 
-    async def reload(self, *, who: str) -> Reload:
-        return await self.reloader.reload(Cause.REQUEST, by=who)
+    async def reload(self, *, who: str, reason: str = "") -> Reload:
+        return await self.reloader.reload(Cause.REQUEST, by=who, reason=reason)
 
     async def resolve(self, target: str, *, outcome: str, reason: str, who: str) -> dict[str, Any]:
         self._refuse_standing_by()

@@ -8,6 +8,7 @@ end, whatever became of its target.
 """
 
 import asyncio
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,10 +22,11 @@ from autoscaler.control.poller import under
 from autoscaler.control.roster import Roster
 from autoscaler.control.scheduler import Scheduler
 from autoscaler.control.windows import Windows
-from autoscaler.core.by_hand import Kind
+from autoscaler.core import reload_words
+from autoscaler.core.by_hand import Intervention, Kind
 from autoscaler.core.policy import Policy
 from autoscaler.core.target import Mode
-from autoscaler.errors import BadConfig, Problem, StoreError
+from autoscaler.errors import BadConfig, NotLeader, Problem, StoreError
 from autoscaler.ports import Cause, Change, ChangeRefusedError, Monitor, Reload, Store
 
 
@@ -42,6 +44,27 @@ class Fresh:
     put_in_place: Callable[[], None] = lambda: None  # what holds beside the policies; never raises
 
 
+WHO = {Cause.FILES: "changed files", Cause.SIGNAL: "SIGHUP", Cause.REQUEST: ""}
+"""As the history names who had the configuration read anew, where nobody says."""
+
+
+def in_history(done: Reload, now: datetime, reason: str = "") -> Intervention | None:
+    """A reload as what operators did; None of files that were written without a change, which nobody asked for."""
+    outcome = reload_words.outcome(done.as_json())
+    if not outcome and done.cause is Cause.FILES:
+        return None
+    told = outcome or "nothing changed"
+    return Intervention(
+        uuid.uuid4().hex,
+        Kind.RELOAD,
+        None,
+        now,
+        until=now,
+        reason=f"{reason}: {told}" if reason else told,
+        who=done.by or WHO[done.cause],
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Reloader:
     """Replaces what holds; one reload at a time."""
@@ -57,8 +80,8 @@ class Reloader:
     monitor: Monitor
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def reload(self, cause: Cause, *, by: str = "") -> Reload:
-        """Read, and obey it or leave all as it is; what came of it was told to the monitor, too.
+    async def reload(self, cause: Cause, *, by: str = "", reason: str = "") -> Reload:
+        """Read, and obey it or leave all as it is; what came of it is in the history, and was told to the monitor.
 
         Raises:
             ChangeRefusedError: there are no files to read.
@@ -67,8 +90,21 @@ class Reloader:
             raise ChangeRefusedError("this daemon was started without files: there is nothing to read anew")
         async with self.turn:
             done = await self._attempt(self.read, cause, by)
+            await self._write_down(done, reason)
             self.monitor.reloaded(done)
         return done
+
+    async def _write_down(self, done: Reload, reason: str) -> None:
+        """Into the history of what operators did. It holds, or does not, whether or not that can be written."""
+        one = in_history(done, self.clock.now(), reason)
+        if one is None:
+            return
+        try:
+            await self.store.intervene([one])
+        except NotLeader:
+            return  # whoever leads reads the same files, and writes it down
+        except StoreError as error:
+            self.monitor.event("warning", "a reload could not be written into the history", error=str(error))
 
     async def _attempt(self, read: Callable[[], Fresh], cause: Cause, by: str) -> Reload:
         try:

@@ -1,4 +1,4 @@
-"""What operators did by hand (pauses, overrides, closed breakers) as it is stored, and what of it holds now."""
+"""What operators did (pauses, overrides, closed breakers, reloads) as it is stored, and what of it holds now."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -17,6 +17,7 @@ class Kind(StrEnum):
     PAUSE = "pause"  # nothing is to be changed
     OVERRIDE = "override"  # so many nodes, whatever the rules want
     BREAKER_RESET = "breaker_reset"  # the failures up to then no longer count; a moment, not a span
+    RELOAD = "reload"  # the configuration was read anew; a moment, too, whose reason is what came of it
 
 
 @dataclass(frozen=True)

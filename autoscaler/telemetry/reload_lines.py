@@ -1,11 +1,10 @@
 """The lines that the log has of a reload: what changed, key by key, or everything that is wrong."""
 
-import json
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any
 
-from autoscaler.ports import Change, Reload
+from autoscaler.core import reload_words
+from autoscaler.ports import Reload
 
 MOST_LINES = 50
 """Of changes, or of problems; a fleet of a thousand targets may have one in each."""
@@ -22,7 +21,7 @@ def of(reload: Reload) -> Iterator[Line]:
         yield "error", words, asked | {"problems": len(reload.problems)}
         yield from _shortened("error", map(str, reload.problems), len(reload.problems))
         return
-    changes = list(_changes(reload))
+    changes = list(reload_words.changes(reload.as_json()))
     if not (reload.added or reload.removed or changes):
         yield "info", "the configuration was read anew: nothing changed", asked
     else:
@@ -42,21 +41,6 @@ def _counts(reload: Reload) -> dict[str, object]:
 def _few(names: tuple[str, ...]) -> str:
     more = f" and {len(names) - MOST_LINES} more" if len(names) > MOST_LINES else ""
     return ", ".join(names[:MOST_LINES]) + more
-
-
-def _changes(reload: Reload) -> Iterator[str]:
-    for name, changes in reload.changed.items():
-        yield from (f"{name}: {_words(change)}" for change in changes)
-    yield from (f"fleet: {_words(change)}" for change in reload.fleet)
-    yield from (f"settings: {_words(change)}" for change in reload.settings)
-
-
-def _words(change: Change) -> str:
-    return f"{change.key} was {_written(change.was)}, is {_written(change.now)}"
-
-
-def _written(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _shortened(level: str, lines: Iterator[str] | list[str], count: int) -> Iterator[Line]:

@@ -3,20 +3,11 @@
 import asyncio
 import json
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal
+from datetime import datetime
+from typing import Annotated, Any
 from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    StrictBool,
-    StrictInt,
-    WithJsonSchema,
-)
 from starlette.responses import JSONResponse, Response
 
 from autoscaler.core.decision import rfc3339
@@ -26,7 +17,8 @@ from autoscaler.web.paging import Asked, Instant, Limit, Page, Read
 from autoscaler.web.recent import Recent
 from autoscaler.web.shapes import described
 from autoscaler.web.token import TokenRule
-from autoscaler.yamlfile import quantities, shape
+from autoscaler.web.wishes import Overriding, Pausing, Resolution, Resuming
+from autoscaler.yamlfile import shape
 
 Json = dict[str, Any]
 PREFIX = "/api/v1"
@@ -36,51 +28,6 @@ Points = Annotated[int, Query(ge=1, le=2000, description="stretches of time at m
 
 CHARTS_AT_ONCE = 2
 """Charts of long spans take a thread for a second; scrapes and pages need threads, too."""
-
-
-class _Change(BaseModel):
-    """What an operator wants."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    who: str = Field("", max_length=100, description="who wants it, kept with the caller's address")
-
-
-Span = Annotated[
-    timedelta,
-    PlainValidator(quantities.duration),
-    WithJsonSchema({"type": "string", "pattern": quantities.DURATION_PATTERN, "examples": ["2h", "1h30m"]}),
-]
-Reason = Annotated[str, Field(max_length=1000, description="why; kept in the history and shown")]
-
-
-class Pausing(_Change):
-    """For how long nothing is to be changed; without `for` until it is resumed."""
-
-    lasts: Span | None = Field(None, alias="for")
-    reason: Reason = ""
-
-
-class Resuming(_Change):
-    """What is ended beside the pauses."""
-
-    breaker: StrictBool = Field(default=False, description="close the breaker, too: failures up to now no longer count")
-    override: StrictBool = Field(default=False, description="end the override, too")
-
-
-class Overriding(_Change):
-    """How many nodes, and for how long."""
-
-    nodes: StrictInt
-    lasts: Span = Field(alias="for")
-    reason: Reason = ""
-
-
-class Resolution(_Change):
-    """How an operation ended, by an operator's own eyes."""
-
-    outcome: Literal["succeeded", "failed", "never_happened"] = Field(alias="as")
-    reason: str = Field(min_length=1, max_length=1000, pattern=r"\S")
 
 
 def router(console: Console, token: TokenRule) -> APIRouter:
@@ -193,7 +140,7 @@ def _add_changes(paths: APIRouter, console: Console) -> None:
     async def resolve(name: str, resolution: Resolution, request: Request) -> Response:
         """Close the open operation that the daemon cannot close; refused while a job of the instance runs."""
         _known(console, name)
-        who = _who(resolution, request)
+        who = resolution.from_(request)
         reason = resolution.reason.strip()
         return JSONResponse(await console.resolve(name, outcome=resolution.outcome, reason=reason, who=who))
 
@@ -213,7 +160,7 @@ def _add_changes(paths: APIRouter, console: Console) -> None:
     async def override(name: str, wish: Overriding, request: Request) -> Response:
         """Have so many nodes, inside min and max, whatever the rules want; in place of an earlier override."""
         _known(console, name)
-        who, reason = _who(wish, request), wish.reason.strip()
+        who, reason = wish.from_(request), wish.reason.strip()
         return JSONResponse(await console.override(name, nodes=wish.nodes, lasts=wish.lasts, reason=reason, who=who))
 
 
@@ -230,20 +177,13 @@ def _add_changes_of_all(paths: APIRouter, console: Console) -> None:
 
 
 async def _pause(console: Console, name: str | None, wish: Pausing, request: Request) -> Response:
-    who, reason = _who(wish, request), wish.reason.strip()
+    who, reason = wish.from_(request), wish.reason.strip()
     return JSONResponse(await console.pause(name, lasts=wish.lasts, reason=reason, who=who))
 
 
 async def _resume(console: Console, name: str | None, wish: Resuming, request: Request) -> Response:
-    who = _who(wish, request)
+    who = wish.from_(request)
     return JSONResponse(await console.resume(name, breaker=wish.breaker, override=wish.override, who=who))
-
-
-def _who(wish: _Change, request: Request) -> str:
-    """For the audit: who somebody says they are, and where the request came from."""
-    caller = f"token, from {request.client.host}" if request.client else "token"
-    said = wish.who.strip()
-    return f"{said} ({caller})" if said else caller
 
 
 def _known(console: Console, name: str) -> Json:

@@ -72,17 +72,18 @@ def events(records: Iterable[Json]) -> list[Event]:
 
 
 def intervention(one: Json) -> Json:
-    """What an operator did, with its words."""
+    """What an operator did, with its words; a reload tells what came of it in its reason."""
     done = {
         "pause": "paused" + (" all targets" if one["target"] is None else ""),
         "override": f"set to {figures.nodes(one['nodes'] or 0)}",
         "breaker_reset": "closed the breaker",
+        "reload": "read the configuration anew",
     }
     ended = f"taken back {figures.moment(one['ended_at'])} by {one['ended_by']}" if one["ended_at"] else ""
     until = f"until {figures.moment(one['until'])}" if one["until"] else "until resumed"
     return one | {
         "words": done.get(one["kind"], one["kind"]),
-        "ends": "" if one["kind"] == "breaker_reset" else ended or until,
+        "ends": "" if one["kind"] in ("breaker_reset", "reload") else ended or until,
     }
 
 

@@ -20,7 +20,7 @@ from autoscaler.web import fleet, of_target, squeezed, words
 from autoscaler.web.paging import Instant
 from autoscaler.yamlfile import shape
 
-OPERATIONS_OF_FLEET = 8
+OPERATIONS_OF_FLEET, INTERVENTIONS_OF_FLEET = 8, 8
 
 RECORDS, OPERATIONS, INTERVENTIONS = 240, 20, 20
 """Of a target, on its page."""
@@ -115,9 +115,11 @@ def _fleet(console: Console) -> Json:
 
 def _fleet_words(console: Console, read: Json) -> Json:
     rows = fleet.rows(read["targets"], read["recent"], read["now"])
-    more: Json = {"rows": rows, "counts": fleet.counts(rows), "totals": fleet.totals(rows), "operations": []}
+    more: Json = {"rows": rows, "counts": fleet.counts(rows), "totals": fleet.totals(rows)}
     try:
         more["operations"] = [words.operation_row(one) for one in console.operations(None, limit=OPERATIONS_OF_FLEET)]
+        done = console.interventions(limit=INTERVENTIONS_OF_FLEET)
+        more["interventions"] = [of_target.intervention(one) for one in done]
     except StoreError as error:
         more["trouble"] = str(error)
     return read | more

@@ -10,6 +10,7 @@ from autoscaler.core import standing_words
 from autoscaler.ports import Console, Reload
 from autoscaler.web import changes, shapes
 from autoscaler.web.token import TokenRule
+from autoscaler.web.wishes import Reloading
 
 
 def router(console: Console, metrics: Callable[[str], tuple[bytes, str]], token: TokenRule) -> APIRouter:
@@ -44,10 +45,10 @@ def router(console: Console, metrics: Callable[[str], tuple[bytes, str]], token:
     guarded = APIRouter(route_class=changes.route_class(token), dependencies=[Depends(token)])
 
     @guarded.post("/-/reload", responses=shapes.OF_A_RELOAD)
-    async def reload(request: Request) -> Response:
+    async def reload(request: Request, wish: Reloading | None = None) -> Response:
         """Have the configuration read anew: it holds as a whole, or nothing of it does; what it changed."""
-        who = f"token, from {request.client.host}" if request.client else "token"
-        done = await console.reload(who=who)
+        wanted = wish or Reloading()
+        done = await console.reload(who=wanted.from_(request), reason=wanted.reason.strip())
         if done.obeyed:
             return JSONResponse(done.as_json())
         return JSONResponse({"error": _refusal(done)} | done.as_json(), 422)

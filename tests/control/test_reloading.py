@@ -10,11 +10,12 @@ from typing import Any, cast
 import pytest
 
 from autoscaler.control.reloading import Fresh, Reloader
+from autoscaler.core.by_hand import Kind
 from autoscaler.core.decision import Decision, Reason
 from autoscaler.core.operation import Operation, State
 from autoscaler.core.policy import CLOUD_EYE, Fleet, FleetLimits, OnMissing, Policy
 from autoscaler.core.target import Mode
-from autoscaler.errors import BadConfig, PolicyReplaced, Problem, StoreError
+from autoscaler.errors import BadConfig, NotLeader, PolicyReplaced, Problem, StoreError
 from autoscaler.ports import Cause, Change, ChangeRefusedError, Cloud, Store
 from tests.control.house import HOT_OR_COLD, House, orders, target
 from tests.control.test_fleet import Many, fleet, member
@@ -60,6 +61,68 @@ async def test_what_cannot_be_obeyed_changes_nothing_and_is_told(read, words):
     assert (done.obeyed, dict(house.roster.policies)) == (False, before)
     assert words in str(done.problems[0])
     assert house.monitor.reloads == [done]
+
+
+# In the history -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("cause", "by", "who"),
+    [(Cause.FILES, "", "changed files"), (Cause.SIGNAL, "", "SIGHUP"), (Cause.REQUEST, "ann", "ann")],
+    ids=["files", "signal", "request"],
+)
+async def test_who_asked_and_what_came_of_it_is_written_down(cause, by, who):
+    house = House()
+    await reloader(house, orders(nodes=(2, 20))).reload(cause, by=by)
+    await house.reloader(wrong).reload(cause, by=by)
+
+    wrong_one, right = house.store.history.interventions()
+    assert {(one.kind, one.target, one.who) for one in (wrong_one, right)} == {(Kind.RELOAD, None, who)}
+    assert (right.reason, right.from_, right.until) == (
+        "orders: nodes.max was 16, is 20",
+        house.clock.now(),
+        house.clock.now(),
+    )
+    assert wrong_one.reason == "refused: p.yaml:3:5: targets.orders: is wrong"
+
+
+@pytest.mark.parametrize(
+    ("cause", "written"),
+    [(Cause.FILES, []), (Cause.SIGNAL, ["a check: nothing changed"]), (Cause.REQUEST, ["a check: nothing changed"])],
+    ids=["files", "signal", "request"],
+)
+async def test_what_changed_nothing_is_written_down_where_somebody_asked_for_it(cause, written):
+    house = House()
+    await reloader(house, orders()).reload(cause, reason="a check")
+    assert [one.reason for one in house.store.history.interventions()] == written
+
+
+async def test_a_reload_holds_nothing_by_hand():
+    house = House()
+    await reload(house, orders(nodes=(2, 20)))
+    assert await house.store.standing(at=house.clock.now()) == ()
+    assert house.console().targets()[0]["pauses"] == []
+
+
+class Unwritable(MemoryStore):
+    """No intervention can be stored."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self._error = error
+
+    async def intervene(self, *_: Any, **__: Any) -> None:
+        raise self._error
+
+
+@pytest.mark.parametrize("error", [StoreError("the disk is full"), NotLeader("first leads")], ids=["store", "lease"])
+async def test_what_cannot_be_written_down_holds_all_the_same(error):
+    house = House(store=Unwritable(error))
+    done = await reload(house, orders(nodes=(2, 20)))
+
+    assert (done.obeyed, house.roster.policies["orders"].bounds.max) == (True, 20)
+    told = [text for level, text, _ in house.monitor.events if level == "warning"]
+    assert told == ["a reload could not be written into the history"] * isinstance(error, StoreError)
 
 
 async def test_without_files_there_is_nothing_to_reload():

@@ -32,6 +32,9 @@ def write(file: Path, targets: Mapping[str, Any], **more: Any) -> None:
     new.replace(file)
 
 
+FILES = ["changed files"]
+
+
 def lines(daemon: RunningDaemon, words: str) -> list[dict[str, Any]]:
     found = [json.loads(line) for line in daemon.log().splitlines()]
     return [line for line in found if words in line["message"]]
@@ -79,6 +82,11 @@ def test_a_file_that_is_edited_is_obeyed_and_a_broken_one_is_not(tmp_path, start
     until(lambda: bounds(daemon), lambda found: found == (2, 9))
     until(lambda: daemon.count("config_last_reload_successful"), lambda value: value == 1)
     assert daemon.count("config_last_reload_success_timestamp_seconds") > before
+    kept = daemon.get("/api/v1/interventions").json()["interventions"]  # the newest first
+    assert [one["who"] for one in kept] == [*FILES, "token, from 127.0.0.1", "SIGHUP", *FILES, *FILES]
+    assert [one["reason"].partition(":")[0] for one in kept] == ["orders", "refused", "refused", "refused", "orders"]
+    assert kept[-1]["reason"] == "orders: nodes.max was 16, is 20"
+    assert str(file) in kept[1]["reason"]
     assert daemon.stop() == 0
 
 

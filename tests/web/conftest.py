@@ -298,10 +298,10 @@ class FakeConsole:
         answer = {"target": asked[1], "now": rfc3339(NOW), "changed": changed, "pauses": [], "override": None}
         return answer | {"notes": self.notes} | holds
 
-    async def reload(self, *, who: str) -> Reload:
+    async def reload(self, *, who: str, reason: str = "") -> Reload:
         if self.refusal:
             raise ChangeRefusedError(self.refusal)
-        self.asked.append(("reload", who))
+        self.asked.append(("reload", who, reason))
         return self.reloaded
 
     async def resolve(self, target: str, *, outcome: str, reason: str, who: str) -> Json:

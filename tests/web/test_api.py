@@ -83,7 +83,15 @@ def test_a_reload_says_what_it_changed(served):
 
     assert (answer.status_code, answer.json()) == (200, CHANGED.as_json())
     assert answer.json()["changed"] == [{"target": "orders", "changes": [{"key": "nodes.max", "was": 16, "now": 20}]}]
-    assert served.console.asked == [("reload", "token, from 127.0.0.1")]
+    assert served.console.asked == [("reload", "token, from 127.0.0.1", "")]
+
+
+def test_a_reload_is_told_who_wants_it_and_why(served):
+    answer = served.http.post("/-/reload", headers=BEARER, json={"who": " ann ", "reason": " the sale is over "})
+
+    assert answer.status_code == 200
+    assert served.console.asked == [("reload", "ann (token, from 127.0.0.1)", "the sale is over")]
+    assert served.http.post("/-/reload", headers=BEARER, json={"because": "x"}).status_code == 422
 
 
 def test_a_reload_of_what_is_wrong_says_all_that_is_and_where(served):

@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from tests.web.conftest import held, operation, target
+from tests.web.conftest import held, intervention, operation, target
 
 VOID = {"meta", "link", "img", "input"}
 
@@ -131,6 +131,19 @@ def test_operations_show_their_outcome_and_whose_they_are(served):
     assert "succeeded 6 min accepted as job 7" in shown
     assert "somebody else" in shown
     assert "out 1 observe" in shown
+
+
+def test_what_operators_did_is_told_with_the_target(served):
+    served.console.done = [
+        intervention("reload", None, who="changed files", reason="refused: p.yaml:3:5: is wrong"),
+        intervention(target="shop & co"),
+    ]
+
+    shown = page(served)
+
+    assert "all read the configuration anew — changed files refused: p.yaml:3:5: is wrong" in shown.text
+    assert "shop & co paused until resumed ann a move" in shown.text
+    assert "/targets/shop%20%26%20co" in [link["href"] for link in shown.of("a")]
 
 
 @pytest.mark.parametrize(
