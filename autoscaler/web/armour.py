@@ -1,10 +1,13 @@
 """What every answer carries against a hostile page, and how much of a request is read at most."""
 
 import asyncio
+import logging
 
 from starlette.datastructures import MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_LOG = logging.getLogger(__name__)
 
 MAX_BODY = 64 * 1024
 """Bytes; the largest body that means anything here is a sentence of reason."""
@@ -28,7 +31,10 @@ HEADERS = {
 
 
 class Armour:
-    """ASGI middleware: reads the whole (bounded) body first, then adds the headers to whatever is answered."""
+    """ASGI middleware: reads the whole (bounded) body first, then adds the headers to whatever is answered.
+
+    Also to the answer of a mistake of ours: the framework's own would be made outside of this one.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -39,8 +45,12 @@ class Armour:
             await self._app(scope, receive, send)
             return
 
+        begun = False
+
         async def armoured(message: Message) -> None:
+            nonlocal begun
             if message["type"] == "http.response.start":
+                begun = True
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
@@ -57,7 +67,14 @@ class Armour:
             refusal = JSONResponse({"error": f"The body is larger than {MAX_BODY} bytes."}, 413)
             await refusal(scope, receive, armoured)
             return
-        await self._app(scope, _replayed(body, receive), armoured)
+        try:
+            await self._app(scope, _replayed(body, receive), armoured)
+        except Exception:  # a request's end: the daemon goes on, and its log tells what was wrong
+            if begun:
+                raise
+            _LOG.exception("%s %s could not be answered", scope["method"], scope["path"])
+            failed = JSONResponse({"error": "The daemon failed at this; its log says at what."}, 500)
+            await failed(scope, receive, armoured)
 
 
 async def _bounded(receive: Receive) -> bytes | None:

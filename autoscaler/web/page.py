@@ -7,7 +7,6 @@ from typing import Any
 
 import jinja2
 from fastapi import APIRouter
-from pydantic import AwareDatetime
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -17,7 +16,7 @@ from autoscaler.core.decision import rfc3339
 from autoscaler.errors import StoreError
 from autoscaler.ports import Console
 from autoscaler.web import fleet, of_target, squeezed, words
-from autoscaler.web.paging import Instant
+from autoscaler.web.paging import Instant, Moment
 from autoscaler.yamlfile import shape
 
 OPERATIONS_OF_FLEET, INTERVENTIONS_OF_FLEET = 8, 8
@@ -50,7 +49,7 @@ def router(console: Console, *, steerable: bool) -> APIRouter:
         return await pages.answer("target.html", lambda: _target_words(console, read, before), request)
 
     @paths.get("/targets/{name}/decisions/{at}")
-    async def decision(name: str, at: AwareDatetime, request: Request) -> Response:
+    async def decision(name: str, at: Moment, request: Request) -> Response:
         read = pages.head() | _target(console, name)
         if not read["target"]:
             return await pages.missing(name, request, read)

@@ -27,17 +27,16 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = datetime(9999, 1, 1, tzinfo=UTC)
 
 
-def _in_utc(moment: datetime | None) -> datetime | None:
+def _in_utc(moment: datetime) -> datetime:
     """Far ends of time, which some programs send for "ever", are moved to where one can still calculate."""
-    if moment is None:
-        return None
     try:
         return min(max(moment.astimezone(UTC), _EPOCH), _LATEST)
     except OverflowError:  # the years 1 and 9999, with an offset
         return _EPOCH if moment.year < _EPOCH.year else _LATEST
 
 
-Instant = Annotated[AwareDatetime | None, AfterValidator(_in_utc), Query(description="RFC 3339, with its offset")]
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+Instant = Annotated[Moment | None, Query(description="RFC 3339, with its offset")]
 
 
 class Order(StrEnum):

@@ -189,6 +189,7 @@ class FakeConsole:
     leader: str | None = None  # another daemon
     lately: Json = field(default_factory=dict)
     broken: str = ""
+    bug: Exception | None = None  # a mistake of ours, somewhere inside
     refusal: str = ""
     invalid: str = ""
     unanswerable: str = ""
@@ -311,6 +312,8 @@ class FakeConsole:
         return operation(outcome, target)
 
     def _check(self) -> None:
+        if self.bug:
+            raise self.bug
         if self.broken:
             raise StoreError(self.broken)
 

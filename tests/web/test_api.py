@@ -451,6 +451,19 @@ def test_every_answer_is_armoured_and_tells_nothing_of_the_server(served, path):
     assert "server" not in headers
 
 
+@pytest.mark.parametrize("path", ["/", "/targets/orders", "/api/v1/targets/orders/decisions"])
+def test_a_mistake_of_ours_is_told_in_the_log_and_not_to_the_world(served, path, caplog):
+    served.console.bug = RuntimeError("only our log may know")
+
+    answer = served.http.get(path)
+
+    assert (answer.status_code, answer.json()) == (500, {"error": "The daemon failed at this; its log says at what."})
+    assert {name: answer.headers[name] for name in armour.HEADERS} == armour.HEADERS
+    (told,) = caplog.records
+    assert told.getMessage() == f"GET {path} could not be answered"
+    assert "only our log may know" in caplog.text
+
+
 @pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json", "/static/../app.py", "/static/%2e%2e/app.py"])
 def test_nothing_else_is_served(served, path):
     assert served.http.get(path).status_code == 404

@@ -171,6 +171,19 @@ def test_what_is_not_there_is_said(served, path, status, words):
     assert words in Document(answer.text).text.replace("  ", " ").replace("Of orders there", "there")
 
 
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00%2B14:00", "1969-12-31T23:59:59Z", "9999-12-31T23:59:59.999999Z"])
+def test_at_the_ends_of_time_there_is_no_decision(served, at):
+    answer = served.http.get(f"{PATH}/decisions/{at}")
+
+    assert answer.status_code == 404
+    assert "No such decision" in Document(answer.text).text
+
+
+@pytest.mark.parametrize("before", ["0001-01-01T00:00:00%2B14:00", "9999-12-31T23:59:59.999999-14:00"])
+def test_older_decisions_may_be_asked_for_at_the_ends_of_time(served, before):
+    assert page(served, f"{PATH}?before={before}").open == []
+
+
 def test_hostile_words_are_text_and_nothing_else(served):
     hostile = operation(HOSTILE, detail=HOSTILE, job_id=HOSTILE)
     served.console.shown = [target(mode=HOSTILE, instance_status=HOSTILE, operation=hostile, error=HOSTILE)]
