@@ -5,7 +5,7 @@ from datetime import datetime
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Engine, RowMapping, Select, or_, select, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, Engine, RowMapping, Select, false, or_, select, tuple_
 
 from autoscaler.core.by_hand import Intervention
 from autoscaler.core.operation import Operation
@@ -42,7 +42,7 @@ class SqlHistory:
         oldest_first: bool = False,
     ) -> tuple[dict[str, Any], ...]:
         d = tables.decisions.c
-        query = select(d.id, d.record).where(d.target == target, *_between(d.at, since, before))
+        query = select(d.id, d.record).where(_is(d.target, target), *_between(d.at, since, before))
         ordered = query.order_by(*_order(d.at, d.id, oldest_first=oldest_first))
         found = self._read(ordered.limit(max(limit, 0)))
         return self._sieve.readable(found, rows.to_record)
@@ -51,7 +51,7 @@ class SqlHistory:
         d = tables.decisions.c
         query = (
             select(d.id, d.at, d.record)
-            .where(d.target == target, d.at < rows.micros(until))
+            .where(_is(d.target, target), d.at < rows.micros(until))
             .order_by(d.at, d.id)
             .limit(_RECORDS_AT_ONCE)
         )
@@ -75,7 +75,7 @@ class SqlHistory:
         o = tables.operations.c
         query = select(tables.operations).where(*_between(o.committed_at, since, before))
         if target is not None:
-            query = query.where(o.target == target)
+            query = query.where(_is(o.target, target))
         found = self._read(
             query.order_by(*_order(o.committed_at, o.seq, oldest_first=oldest_first)).limit(max(limit, 0))
         )
@@ -93,7 +93,7 @@ class SqlHistory:
         i = tables.interventions.c
         query = select(tables.interventions)
         if target is not None:
-            query = query.where(or_(i.target == target, i.target.is_(None)))
+            query = query.where(or_(_is(i.target, target), i.target.is_(None)))
         found = self._read(query.order_by(i.seq.desc()).limit(max(limit, 0)))
         return self._sieve.readable(found, rows.to_intervention)
 
@@ -117,6 +117,11 @@ class SqlHistory:
         if self._closed:  # the engine would quietly connect anew
             raise StoreError(f"{self._site.name}: the store is closed")
         return self._engine.connect()
+
+
+def _is(column: Column[str], name: str) -> ColumnElement[bool]:
+    """Of that name; of one that no text can hold there is nothing, and a database would refuse the question."""
+    return column == name if rows.writable(name) == name else false()
 
 
 def _between(moment: Column[int], since: datetime | None, before: datetime | None) -> Iterator[ColumnElement[bool]]:

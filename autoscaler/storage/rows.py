@@ -61,7 +61,7 @@ def of_operation(operation: Operation) -> dict[str, Any]:
         "submitted_at": _micros_or_none(operation.submitted_at),
         "ended_at": _micros_or_none(operation.ended_at),
         "arrived": operation.arrived,
-        "detail": _writable(operation.detail),
+        "detail": writable(operation.detail),
         "foreign": operation.foreign,
         "shadow": operation.shadow,
     }
@@ -169,10 +169,10 @@ def of_intervention(one: Intervention) -> dict[str, Any]:
         "from": micros(one.from_),
         "until": _micros_or_none(one.until),
         "nodes": one.nodes,
-        "reason": _writable(one.reason),
-        "who": _writable(one.who),
+        "reason": writable(one.reason),
+        "who": writable(one.who),
         "ended_at": _micros_or_none(one.ended_at),
-        "ended_by": _writable(one.ended_by),
+        "ended_by": writable(one.ended_by),
     }
 
 
@@ -224,6 +224,6 @@ def _instant_or_none(value: int | None) -> datetime | None:
     return None if value is None else instant(value)
 
 
-def _writable(text: str) -> str:
+def writable(text: str) -> str:
     """Half a character or a NUL (which JSON from outside may hold) must not keep an outcome from being stored."""
     return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "?")

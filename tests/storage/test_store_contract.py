@@ -204,6 +204,19 @@ async def test_what_no_text_can_hold_does_not_keep_an_outcome_from_being_stored(
     assert [operation.state for operation in await store.open_operations()] == [State.UNKNOWN]
 
 
+@pytest.mark.parametrize("name", ["\ud83d", "or\0ders", "\0"], ids=["half a character", "NUL within", "NUL"])
+async def test_a_name_that_no_text_can_hold_is_nobodys(store, name):
+    of_all = Intervention("all", Kind.PAUSE, None, NOW)
+    await store.commit_intent(samples.operation(), samples.decision())
+    await store.intervene([of_all])
+
+    history = store.history
+    assert history.decisions(name) == ()
+    assert list(history.records(name, since=NOW - HOUR, until=NOW + HOUR)) == []
+    assert history.operations(name) == ()
+    assert history.interventions(name) == (of_all,)
+
+
 # --- what is asked ---------------------------------------------------------------------------------------------------
 
 
