@@ -91,10 +91,11 @@ class Leadership:
         try:
             fence = await lease.claim(self._holder, LASTS)
             other = "" if fence is not None else await lease.holder()
-        except StoreError as error:
-            if str(error) != self._told_error:
-                self._told_error = str(error)
-                self._monitor.event("error", "the lease could not be claimed; trying again", error=str(error))
+        except Exception as error:  # noqa: BLE001  # one claim's end: whatever it was, the next one may be better
+            why = str(error) if isinstance(error, StoreError) else repr(error)
+            if why != self._told_error:
+                self._told_error = why
+                self._monitor.event("error", "the lease could not be claimed; trying again", error=why)
             return
         self._told_error = ""
         self._other = other

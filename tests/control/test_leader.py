@@ -149,12 +149,15 @@ async def test_time_in_which_the_machine_sleeps_counts():
     assert not leads(ours)
 
 
-async def test_a_store_that_does_not_answer_ends_nothing_before_its_time_and_is_told_once():
+@pytest.mark.parametrize(
+    "error", [StoreError("the database is gone"), OSError("too many open files"), RuntimeError("no thread")], ids=repr
+)
+async def test_a_store_that_does_not_answer_ends_nothing_before_its_time_and_is_told_once(error):
     clock, monitor = FakeClock(), RecordingMonitor()
     kept = lease(clock)
     ours = Leadership(kept, clock=clock, monitor=monitor)
     await ours.claim()
-    kept.broken = StoreError("the database is gone")
+    kept.broken = error
     for _ in range(3):
         clock.pass_time(timedelta(seconds=EVERY))
         await ours.claim()
