@@ -8,7 +8,7 @@ from typing import Any
 from autoscaler.clock import Clock
 from autoscaler.control import as_parsed, by_hand, chart
 from autoscaler.control.feed import Feed
-from autoscaler.control.group_watch import remember
+from autoscaler.control.group_watch import done_by_others, remember
 from autoscaler.control.leader import Leadership
 from autoscaler.control.memory import Memory
 from autoscaler.control.poller import under
@@ -247,13 +247,17 @@ class DaemonConsole:
         if await self._open_operation(target) != operation:
             raise ChangeRefusedError("the operation went on meanwhile; look at it once more")
         closed = _closed(operation, _outcome(outcome), now, detail, _moved(operation, outcome, snapshot))
+        foreign: list[Operation] = []
         if snapshot is not None:
+            ours = 0 if outcome == State.NEVER_HAPPENED else operation.change
+            foreign = done_by_others(operation, snapshot, now, ours=ours)
             await remember(self.store, operation.instance, snapshot, now)
             self.memory.of(target).enter(now, snapshot.current)
-        for was, step in closed:
-            await self.store.update(step, was=was)
         final = closed[-1][1]
-        self.monitor.operation(final)
+        for was, step in closed:
+            await self.store.update(step, was=was, beside=foreign if step is final else ())
+        for one in (final, *foreign):
+            self.monitor.operation(one)
         self.monitor.event("warning", "an operation was closed by hand", operation=final.id, detail=detail)
         shown: dict[str, Any] = operation_json(final)
         return shown

@@ -166,6 +166,7 @@ class Executor:
         try:
             await self._store.update(operation, was=intent)
         except StoreError as error:
+            self._memory.unsure[intent.id] = intent
             self._monitor.event("error", "an answer could not be stored; it will be looked for", error=str(error))
             raise
         self._monitor.operation(operation)

@@ -1,9 +1,10 @@
 """Watches which nodes a group has: since when each serves, and whether somebody else changed their number."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from autoscaler.core import outcome
 from autoscaler.core.checks import Job
 from autoscaler.core.decision import Reason
 from autoscaler.core.operation import Operation, State
@@ -71,6 +72,14 @@ def foreign_change(*, target: str, instance: InstanceKey, group_id: str, change:
     """Somebody else changed the number of nodes: an operation that ended when it was seen."""
     moment = int(at.timestamp() * 1_000_000)
     return _foreign(f"foreign-{group_id}-{moment}", target, instance, group_id, change, at)
+
+
+def done_by_others(op: Operation, snapshot: Snapshot, now: datetime, *, ours: int) -> list[Operation]:
+    """What somebody else did to the group while an operation was under way, if anything; `ours`: so many nodes are."""
+    change = outcome.by_others(replace(op, change=ours), snapshot)
+    if not change:
+        return []
+    return [foreign_change(target=op.target, instance=op.instance, group_id=op.group_id, change=change, at=now)]
 
 
 def foreign_job(*, target: str, instance: InstanceKey, group_id: str, job: Job) -> Operation | None:

@@ -84,9 +84,10 @@ class TargetMemory:
 
 @dataclass
 class Memory:
-    """Every target's share, by name."""
+    """Every target's share, by name; and operations of which a step may be stored or not, as they were before it."""
 
     targets: dict[str, TargetMemory] = field(default_factory=dict)
+    unsure: dict[str, Operation] = field(default_factory=dict)
 
     def of(self, name: str) -> TargetMemory:
         """One target's share, empty at first."""

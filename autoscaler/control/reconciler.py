@@ -23,7 +23,7 @@ from autoscaler.core.operation import Operation, State
 from autoscaler.core.outcome import Told
 from autoscaler.core.policy import Direction
 from autoscaler.core.target import Snapshot, Target
-from autoscaler.errors import AutoscalerError, CloudError, Unreadable
+from autoscaler.errors import AutoscalerError, CloudError, StoreError, Unreadable
 from autoscaler.ports import Cloud, Monitor, Store
 
 SETTLE_TIME = timedelta(minutes=10)
@@ -115,9 +115,22 @@ class Reconciler:
             return
         operations = await self._store.open_operations()
         self._looking.keep({op.id for op in operations})
+        await self._tell_unsure()
         for op in [op for op in operations if not self.in_flight(op.id)]:  # asked now: later their state may be another
             if self._is_here(op):
                 await self._reconcile(op)
+
+    async def _tell_unsure(self) -> None:
+        """A step that the store answered with an error may be stored all the same: whatever stands is told."""
+        for before in tuple(self._memory.unsure.values()):
+            try:
+                stored = await self._store.operations(before.instance, since=before.committed_at)
+            except StoreError:  # told where its target is decided
+                continue
+            self._memory.unsure.pop(before.id, None)
+            for op in stored:
+                if op.id == before.id and op.state is not before.state:
+                    self._monitor.operation(op, overdue=op.open and self.is_overdue(op.id))
 
     def _is_here(self, op: Operation) -> bool:
         """Whether the present credentials see the operation's instance: elsewhere its jobs would seem never to be."""
@@ -244,7 +257,7 @@ class Reconciler:
         What somebody else did meanwhile is stored with the end: from then on nothing would tell of it any more.
         """
         arrived = op.change if state is State.SUCCEEDED else max(0, min(outcome.moved(op, snapshot), op.change))
-        foreign = _by_others(op, snapshot, now)
+        foreign = group_watch.done_by_others(op, snapshot, now, ours=op.change)
         await group_watch.remember(self._store, op.instance, snapshot, now)
         await self._step(op, state, now, detail, beside=foreign, arrived=arrived)
         self._memory.of(op.target).enter(now, snapshot.current)
@@ -262,7 +275,11 @@ class Reconciler:
         **fields: object,
     ) -> Operation:
         operation = op.step(state, at=max(at, op.committed_at), detail=detail, **fields)
-        await self._store.update(operation, was=op, beside=beside)
+        try:
+            await self._store.update(operation, was=op, beside=beside)
+        except StoreError:
+            self._memory.unsure[op.id] = op
+            raise
         self._monitor.operation(operation, overdue=operation.open and self.is_overdue(op.id))
         return operation
 
@@ -270,16 +287,6 @@ class Reconciler:
 def target_of(op: Operation) -> Target:
     """Enough of a target to ask for: its policy may be gone by now."""
     return Target(name=op.target, instance_id=op.instance.instance_id, group_id=op.group_id)
-
-
-def _by_others(op: Operation, snapshot: Snapshot, now: datetime) -> list[Operation]:
-    """What somebody else did to the group while the operation was under way, if anything."""
-    change = outcome.by_others(op, snapshot)
-    if not change:
-        return []
-    return [
-        group_watch.foreign_change(target=op.target, instance=op.instance, group_id=op.group_id, change=change, at=now)
-    ]
 
 
 def _seen(op: Operation, now: datetime) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from autoscaler.control import console as console_module
 from autoscaler.core.operation import State
+from autoscaler.core.policy import Direction
 from autoscaler.core.target import InstanceKey, Mode
 from autoscaler.errors import NotFound, Unavailable
 from autoscaler.ports import ChangeRefusedError, QuestionInvalidError
@@ -49,6 +50,23 @@ async def test_an_operator_closes_an_operation(house, before, outcome, came, aft
     assert house.monitor.said("closed by hand") == 1
     await house.evaluate()
     assert house.foreign == []
+
+
+OTHERS = {
+    "what came beyond what succeeded": ("succeeded", 3, [(Direction.OUT, 2)]),
+    "what came beyond what failed": ("failed", 2, [(Direction.OUT, 1)]),
+    "all that came where nothing of ours happened": ("never_happened", 1, [(Direction.OUT, 1)]),
+    "what went meanwhile": ("never_happened", -1, [(Direction.IN, 1)]),
+}
+
+
+@pytest.mark.parametrize(("outcome", "change", "noted"), OTHERS.values(), ids=OTHERS)
+async def test_closing_an_operation_notes_as_somebody_elses(house, outcome, change, noted):
+    await house.unknown()
+    house.cloud.add(change) if change > 0 else house.cloud.remove(-change)
+    await resolve(house, outcome)
+    await house.evaluate()
+    assert [(op.direction, op.change) for op in house.foreign] == noted
 
 
 async def test_after_it_the_target_goes_on_with_the_cooldown_of_that_outcome(house):

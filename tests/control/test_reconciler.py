@@ -2,14 +2,15 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from autoscaler.control.reconciler import SETTLE_READINGS
-from autoscaler.core.operation import State
+from autoscaler.core.operation import Operation, State
 from autoscaler.core.policy import Cooldown, Direction
 from autoscaler.core.target import InstanceKey, Node, Scope
-from autoscaler.errors import NotFound, StoreError, Unavailable, Unreadable
+from autoscaler.errors import Busy, NotFound, StoreError, Unavailable, Unreadable
 from tests.control.house import House, orders, target
 from tests.fakes import LOST
 
@@ -563,3 +564,85 @@ async def test_nothing_is_sent_while_an_earlier_call_may_still_arrive():
 
     assert (held.reason, "may still arrive" in held.details["in_progress"]) == ("in_progress", True)
     assert moved.decision == "out"
+
+
+# A step whose answer from the store was lost -------------------------------------------------------------------------
+
+
+def lost_in_store(house: House) -> None:
+    """The next update is carried out, and the store's answer is lost."""
+    real = house.store.update
+
+    async def update(operation: Operation, **more: Any) -> None:
+        house.store.update = real  # type: ignore[method-assign]  # once
+        await real(operation, **more)
+        raise StoreError("the connection broke at the commit")
+
+    house.store.update = update  # type: ignore[method-assign]  # for the next
+
+
+def told(house: House) -> list[State]:
+    return [op.state for op, _ in house.monitor.operations]
+
+
+async def test_an_end_that_was_stored_without_our_knowing_is_told_with_the_next_look(house):
+    await house.hot()
+    await house.look()
+    house.cloud.finish(job_of(house))
+    lost_in_store(house)
+    await house.look()
+    assert (house.state(), told(house)[-1]) == (State.SUCCEEDED, State.SUBMITTED)
+    await house.look(2)
+    assert told(house).count(State.SUCCEEDED) == 1
+
+
+async def test_a_step_that_was_stored_without_our_knowing_is_told_with_the_next_look(house):
+    house.cloud.answers.append(LOST)
+    await house.hot()
+    lost_in_store(house)
+    await house.look()
+    assert (house.state(), told(house)[-1]) == (State.SUBMITTED, State.UNKNOWN)
+    await house.look(2)
+    assert told(house).count(State.SUBMITTED) == 1
+
+
+async def test_a_refusal_that_was_stored_without_our_knowing_is_told_with_the_next_look(house):
+    house.cloud.answers.append(Busy("409"))
+    lost_in_store(house)
+    await house.hot()
+    assert (house.state(), told(house)[-1]) == (State.REJECTED, State.PLANNED)
+    await house.look(2)
+    assert told(house).count(State.REJECTED) == 1
+
+
+async def test_a_step_that_was_not_stored_is_not_told(house):
+    await house.hot()
+    house.cloud.finish(job_of(house))
+    real = house.store.update
+
+    async def update(operation, **more):
+        house.store.update = real
+        raise StoreError("disk full")
+
+    house.store.update = update
+    await house.look()
+    assert told(house)[-1] is State.SUBMITTED
+    await house.look(2)
+    assert told(house).count(State.SUCCEEDED) == 1
+
+
+async def test_what_cannot_be_read_of_an_unsure_step_keeps_no_other_from_being_followed(house):
+    house.cloud.answers.append(Busy("409"))
+    lost_in_store(house)
+    await house.hot()
+    real = house.store.operations
+
+    async def damaged(*_, **__):
+        raise StoreError("row is damaged")
+
+    house.store.operations = damaged
+    await house.look()
+    assert State.REJECTED not in told(house)
+    house.store.operations = real
+    await house.look()
+    assert told(house).count(State.REJECTED) == 1
