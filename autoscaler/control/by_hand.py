@@ -15,16 +15,13 @@ from typing import Any
 from autoscaler.clock import Clock
 from autoscaler.control.feed import Feed
 from autoscaler.control.poller import under
-from autoscaler.core import by_hand
+from autoscaler.core import by_hand, permissible
 from autoscaler.core.by_hand import ByHand, Intervention, Kind
 from autoscaler.core.decision import rfc3339
 from autoscaler.core.observation import Override, Pause
 from autoscaler.core.policy import Policy
 from autoscaler.core.target import Mode
 from autoscaler.ports import ChangeInvalidError, ChangeRefusedError, EventKind, History, Monitor, Store
-
-LONGEST_OVERRIDE = timedelta(days=30)
-"""Longer than that a number of nodes belongs into the policy's min and max, where others see it."""
 
 NO_TARGET = ""
 """A name that no target has: for it holds what holds for all."""
@@ -47,7 +44,7 @@ class OperatorsHand:
 
     async def pause(self, target: str | None, *, lasts: timedelta | None, reason: str, who: str) -> Json:
         now = self.clock.now()
-        _check_span(lasts, longest=None)
+        _check(ChangeInvalidError, permissible.against_span(lasts))
         until = None if lasts is None else now + lasts
         one = _new(Kind.PAUSE, target, now, until=until, reason=reason, who=who)
         async with self.last_word:
@@ -57,12 +54,9 @@ class OperatorsHand:
 
     async def override(self, target: str, *, nodes: int, lasts: timedelta, reason: str, who: str) -> Json:
         policy, now = self.policies[target], self.clock.now()
-        _check_span(lasts, longest=LONGEST_OVERRIDE)
         low, high = policy.bounds.min, policy.bounds.max
-        if not low <= nodes <= high:
-            raise ChangeInvalidError(f"{nodes} nodes are outside the policy of {target}; it allows {low} to {high}")
-        if policy.mode is Mode.OFF:
-            raise ChangeRefusedError(f"{target} is off: it is not looked at, so an override would do nothing")
+        _check(ChangeInvalidError, permissible.against_override(target, nodes, lasts, low=low, high=high))
+        _check(ChangeRefusedError, permissible.against_overriding(target, policy.mode))
         until = now + lasts
         one = _new(Kind.OVERRIDE, target, now, until=until, nodes=nodes, reason=reason, who=who)
         async with self.last_word:
@@ -89,11 +83,8 @@ class OperatorsHand:
     async def _refuse_while_all_are_paused(self, target: str) -> None:
         for one in await self._standing({Kind.PAUSE}, None):
             if one.target is None:
-                until = f" until {rfc3339(one.until)}" if one.until else ""
-                raise ChangeRefusedError(
-                    f"all targets are paused (by {one.who}{until}), so {target} alone cannot be resumed; "
-                    "resume all of them: autoscaler resume --all"
-                )
+                words = permissible.against_resuming(target, who=one.who, until=_words(one.until))
+                raise ChangeRefusedError(words)
 
     async def _standing(self, kinds: set[Kind], target: str | None) -> list[Intervention]:
         """What holds now of a target's own; of everything without a name."""
@@ -164,9 +155,7 @@ def _new(kind: Kind, target: str | None, now: datetime, **fields: Any) -> Interv
     return Intervention(uuid.uuid4().hex, kind, target, now, **fields)
 
 
-def _check_span(lasts: timedelta | None, *, longest: timedelta | None) -> None:
-    """Raises ChangeInvalidError for one that is over at once, or too long."""
-    if lasts is not None and lasts <= timedelta(0):
-        raise ChangeInvalidError("for: it must be longer than 0s")
-    if lasts is not None and longest is not None and lasts > longest:
-        raise ChangeInvalidError(f"for: at most {longest.days}d; what is to stay belongs into the policy's min and max")
+def _check(error: type[Exception], words: str) -> None:
+    """Raises the error where there are words against it."""
+    if words:
+        raise error(words)

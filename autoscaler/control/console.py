@@ -16,7 +16,7 @@ from autoscaler.control.reconciler import Reconciler, target_of
 from autoscaler.control.reloading import Reloader
 from autoscaler.control.roster import Roster
 from autoscaler.control.scheduler import Pulse
-from autoscaler.core import standing_words
+from autoscaler.core import permissible, standing_words
 from autoscaler.core.by_hand import of_targets
 from autoscaler.core.ddm_metrics import FACTS
 from autoscaler.core.history import DAY, nodes_moved, of_last
@@ -333,8 +333,9 @@ def _closed(
     operation: Operation, outcome: State, now: datetime, detail: str, arrived: int
 ) -> list[tuple[Operation, Operation]]:
     """The legal steps from where it stands to the outcome that the operator names, as (before, after)."""
-    if operation.state is State.SUBMITTED and outcome is State.NEVER_HAPPENED:
-        raise ChangeRefusedError("the cloud accepted this operation: resolve it as succeeded or failed")
+    against = permissible.against_resolving(operation.state, outcome)
+    if against:
+        raise ChangeRefusedError(against)
     steps: list[tuple[Operation, Operation]] = []
     at = max(now, operation.committed_at)
     here = operation

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from autoscaler.core import figures, standing_words
+from autoscaler.core import figures, permissible, standing_words
+from autoscaler.core.operation import State
+from autoscaler.core.target import Mode
 
 Json = dict[str, Any]
 
@@ -17,6 +19,7 @@ class NothingToSayError(Exception):
 
 def pause(target: Json, lasts: timedelta | None, now: datetime) -> str:
     """Nothing is changed for a while."""
+    _check(permissible.against_span(lasts))
     until = "until somebody resumes it" if lasts is None else _until(lasts, now)
     words = [
         f"{target['name']} is left at {_nodes(target)} {until}: no node is added or removed, whatever its load does."
@@ -33,9 +36,10 @@ def resume(target: Json, *, override: bool, breaker: bool) -> str:
     """Pauses end, and what else is asked for."""
     pauses = target["pauses"]
     words = []
-    if any(one["all"] for one in pauses):
-        words.append("All targets are paused: one of them alone cannot be resumed, so this will be refused.")
-    elif pauses:
+    for one in pauses:
+        if one["all"]:
+            _check(permissible.against_resuming(target["name"], who=one["who"], until=one["until"]))
+    if pauses:
         count = "its pause ends" if len(pauses) == 1 else f"its {len(pauses)} pauses end"
         words.append(f"For {target['name']} {count} now; the next look, within {_interval(target)}, may change nodes.")
     else:
@@ -51,15 +55,16 @@ def resume(target: Json, *, override: bool, breaker: bool) -> str:
 
 def override(target: Json, nodes: int, lasts: timedelta, now: datetime) -> str:
     """So many nodes for a while."""
-    bounds = target["policy"]
-    if not bounds["min"] <= nodes <= bounds["max"]:
-        raise NothingToSayError(f"{nodes} is outside the policy: it allows {bounds['min']} to {bounds['max']} nodes.")
+    policy = target["policy"]
+    low, high = policy["min"], policy["max"]
+    _check(permissible.against_override(target["name"], nodes, lasts, low=low, high=high))
+    _check(permissible.against_overriding(target["name"], Mode(policy["mode"])))
     words = [_step(target, nodes), f"The number stays {_until(lasts, now)}; then the rules decide again."]
     words.append("Rules, stabilisation, limits, cooldowns and blackouts are passed by; guards of state are not.")
     if target["pauses"]:
         words.append("It is paused: nothing happens until it is resumed.")
-    if target["mode"] in ("observe", "off"):
-        words.append(f"The mode is {target['mode']}: nothing is sent to the cloud.")
+    if target["mode"] == "observe":
+        words.append("The mode is observe: nothing is sent to the cloud.")
     elif target["mode"] == "out_only" and nodes < _current(target):
         words.append("The mode is out_only: it does not scale in.")
     if target["operation"]:
@@ -81,6 +86,7 @@ def resolve(target: Json, outcome: str) -> str:
         raise NothingToSayError(f"{target['name']} has no open operation; there is nothing to resolve.")
     if outcome not in _OUTCOMES:
         raise NothingToSayError(f"An operation can be closed as {', '.join(_OUTCOMES)}.")
+    _check(permissible.against_resolving(State(operation["state"]), State(outcome)))
     came, come = ("came", "come") if operation["direction"] == "out" else ("went", "gone")
     what = f"{operation['direction']} by {figures.nodes(operation['change'])} ({operation['id']})"
     return (
@@ -88,6 +94,12 @@ def resolve(target: Json, outcome: str) -> str:
         "The cloud is not asked to do or undo anything. Look at the instance in the cloud's console first: "
         "while it is at work this is refused. After it the target scales again."
     )
+
+
+def _check(words: str) -> None:
+    """Raises NothingToSayError where there are words against it."""
+    if words:
+        raise NothingToSayError(f"{words[0].upper()}{words[1:]}.")
 
 
 def _step(target: Json, nodes: int) -> str:
@@ -116,7 +128,4 @@ def _interval(target: Json) -> str:
 
 
 def _until(lasts: timedelta, now: datetime) -> str:
-    try:
-        return f"until {now + lasts:%Y-%m-%d %H:%M} UTC"
-    except OverflowError:
-        raise NothingToSayError("That is longer than anybody can mean.") from None
+    return f"until {now + lasts:%Y-%m-%d %H:%M} UTC"

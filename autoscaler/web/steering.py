@@ -68,10 +68,7 @@ def router(console: Console) -> APIRouter:
 
 
 def _span(text: str) -> timedelta:
-    span = quantities.duration(text.strip())
-    if span <= timedelta(0):
-        raise foretold.NothingToSayError("It has to last longer than 0s.")
-    return span
+    return quantities.duration(text.strip())
 
 
 def _count(text: str) -> int:

@@ -3,10 +3,15 @@
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
+from pydantic import SecretStr
 
-from autoscaler.web import foretold
-from tests.web.conftest import NOW, POLICY, held, operation, target
+from autoscaler.core.target import Mode
+from autoscaler.web import app, foretold
+from autoscaler.web.addressed import Hosts
+from tests.control.house import House, orders
+from tests.web.conftest import NOW, POLICY, TOKEN, held, metrics, operation, target
 
 HOUR = timedelta(hours=1)
 OPEN = {"operation": operation()}
@@ -36,13 +41,12 @@ def test_of_a_pause(state, lasts, words):
     [
         ({"pauses": [held(all=False)]}, {}, "its pause ends now; the next look, within 60 s, may change nodes"),
         ({"pauses": [held(all=False)] * 2}, {}, "its 2 pauses end now"),
-        ({"pauses": [held(all=True)]}, {}, "this will be refused"),
         ({}, {}, "orders is not paused."),
         ({"override": held(nodes=6)}, {}, "The override of 6 nodes stays."),
         ({"override": held(nodes=6)}, {"override": True}, "The override of 6 nodes ends: the rules decide again."),
         ({}, {"breaker": True}, "Failures up to now no longer count"),
     ],
-    ids=["one pause", "two", "of all", "none", "an override stays", "an override ends", "the breaker"],
+    ids=["one pause", "two", "none", "an override stays", "an override ends", "the breaker"],
 )
 def test_of_resuming(state, asked, words):
     assert words in foretold.resume(known(**state), **{"override": False, "breaker": False, **asked})
@@ -73,8 +77,8 @@ def test_out_only_says_nothing_of_a_scale_out():
 @pytest.mark.parametrize(
     ("nodes", "lasts", "words"),
     [
-        (1, HOUR, "1 is outside the policy: it allows 2 to 16 nodes."),
-        (5, timedelta.max, "longer than anybody can mean"),
+        (1, HOUR, "^1 nodes are outside the policy of orders; it allows 2 to 16.$"),
+        (5, timedelta(days=90), "^For: at most 30d; what is to stay belongs into the policy's min and max.$"),
     ],
     ids=["too few", "too long"],
 )
@@ -93,7 +97,7 @@ def test_of_an_override_that_cannot_be(nodes, lasts, words):
     ids=["succeeded", "failed", "never"],
 )
 def test_of_resolving(direction, outcome, words):
-    said = foretold.resolve(known(operation=operation(direction=direction)), outcome)
+    said = foretold.resolve(known(operation=operation("unknown", direction=direction)), outcome)
 
     assert f"The daemon stops following {direction} by 1 node (op-1)." in said
     assert words in said
@@ -164,3 +168,63 @@ def test_the_dialogs_are_there_only_with_a_token(served, locked):
     assert "<dialog" in without
     assert "data-steer" not in without
     assert "read only: started without a token" in without
+
+
+# What is foretold is what is done, on a console of real parts.
+
+
+async def accepted(house: House) -> None:
+    """With a job that has ended: while it runs only the cloud knows, and the words say that it is refused then."""
+    await house.hot()
+    house.cloud.finish_all()
+
+
+async def all_paused(house: House) -> None:
+    await house.console().pause(None, lasts=None, reason="", who="ann")
+
+
+async def off(house: House) -> None:
+    house.policies = (orders(mode=Mode.OFF),)
+
+
+async def steady(house: House) -> None:
+    house.metrics.stand_at(50)
+    await house.evaluate()
+
+
+async def unknown(house: House) -> None:
+    await house.unknown()
+
+
+STANDING = {one.__name__: one for one in (steady, accepted, unknown, all_paused, off)}
+SPANS = ("2h", "1s", "0s", "30d", "30d1s", "90d", "99999d999999h9999999m99999999s", "soon")
+WISHES: list[dict[str, Any]] = [
+    *({"action": "override", "nodes": nodes, "for": "2h"} for nodes in (-1, 0, 1, 2, 6, 16, 17)),
+    *({"action": "override", "nodes": 6, "for": span} for span in SPANS),
+    *({"action": "pause", "for": span} for span in SPANS),
+    {"action": "pause"},
+    {"action": "resume"},
+    {"action": "resume", "override": True, "breaker": True},
+    *({"action": "resolve", "as": outcome} for outcome in ("succeeded", "failed", "never_happened", "gone")),
+]
+
+
+@pytest.mark.parametrize("standing", STANDING.values(), ids=STANDING)
+@pytest.mark.parametrize("wish", WISHES, ids=lambda wish: " ".join(map(str, wish.values())))
+async def test_what_is_foretold_is_taken_and_what_is_refused_is_not_foretold(wish, standing):
+    house = House()
+    await standing(house)
+    served = app.create_app(house.console(), metrics, SecretStr(TOKEN), Hosts())
+    body = {key: value for key, value in wish.items() if key != "action"} | {"reason": "I looked"}
+    if wish["action"] == "resume":
+        body.pop("reason")
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(served), base_url="http://localhost") as http:
+        told = await http.get("/targets/orders/foretold", params=wish)
+        done = await http.post(
+            f"/api/v1/targets/orders/{wish['action']}", json=body, headers={"Authorization": f"Bearer {TOKEN}"}
+        )
+
+    assert told.is_success == done.is_success, (told.text, done.text)
+    assert told.status_code < 500
+    assert done.status_code < 500
