@@ -51,3 +51,12 @@ SPANS = {
 )
 def test_a_span_in_words(seconds, words):
     assert standing_words.span(timedelta(seconds=seconds).total_seconds()) == words
+
+
+@pytest.mark.parametrize(
+    ("led_by", "words"),
+    [("ddm-1 (17)", "ddm-1 (17) leads"), ("", "which daemon leads is not known, if any does")],
+    ids=["known", "not known"],
+)
+def test_who_leads_in_words(led_by, words):
+    assert standing_words.who_leads(led_by) == words
