@@ -6,6 +6,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from autoscaler import errors, policyfile, settings
@@ -46,7 +47,16 @@ def read(
         _policies(paths, _kind(running.cloud), outline, problems)
     if problems or found is None:
         raise errors.BadConfig(problems)
-    return Configuration(found, policies, (*found.warnings, *policyfile.warnings(policies, now)))
+    odd = (*found.warnings, *_idle_patterns(found, policies), *policyfile.warnings(policies, now))
+    return Configuration(found, policies, odd)
+
+
+def _idle_patterns(found: settings.Settings, policies: tuple[Policy, ...]) -> Iterator[str]:
+    """Targets that a webhook is to be told of, and that there are not."""
+    for webhook in found.webhooks:
+        for pattern in webhook.targets:
+            if pattern != "*" and not any(fnmatchcase(policy.name, pattern) for policy in policies):
+                yield f"{found.file}: webhooks: {webhook.name}: targets: {pattern} is the name of no target"
 
 
 def _policies(

@@ -19,9 +19,12 @@ from pydantic import SecretStr
 from autoscaler import configuration, rereading
 from autoscaler import settings as settings_module
 from autoscaler.clock import Clock
+from autoscaler.control.announcer import Announcer
 from autoscaler.control.broadcast import Broadcast
 from autoscaler.control.console import DaemonConsole, Readiness
+from autoscaler.control.correspondence import Correspondent
 from autoscaler.control.cycle import Cycle
+from autoscaler.control.deliverer import Deliverer
 from autoscaler.control.executor import Executor
 from autoscaler.control.feed import Feed
 from autoscaler.control.leader import Leadership
@@ -33,17 +36,20 @@ from autoscaler.control.roster import Roster
 from autoscaler.control.scheduler import Scheduler
 from autoscaler.control.sources import Sources
 from autoscaler.control.watching import Watch
+from autoscaler.core.announcement import Subscription
 from autoscaler.core.policy import Policy
 from autoscaler.core.target import Mode
 from autoscaler.errors import AccessRefused, AutoscalerError, CloudError
 from autoscaler.huaweicloud import connection, transport
 from autoscaler.huaweicloud.cloud import HuaweiCloud
-from autoscaler.ports import Cause, Cloud, Monitor
+from autoscaler.ports import Cause, Cloud, Courier, Monitor
 from autoscaler.prometheus import connection as prometheus_connection
 from autoscaler.storage import opening
 from autoscaler.telemetry.metrics import Metrics
 from autoscaler.telemetry.monitor import Telemetry
 from autoscaler.web import addressed, app, server
+from autoscaler.webhooks.courier import HttpCourier
+from autoscaler.webhooks.endpoint import Endpoint
 
 DRAIN_SECONDS = 7.0
 """Real seconds for calls under way at a stop: with what follows, within the 10 s that container engines wait."""
@@ -58,6 +64,8 @@ class Setup:
 
     connection: connection.Connection
     sources: tuple[prometheus_connection.Connection, ...] = ()
+    endpoints: tuple[Endpoint, ...] = ()
+    subscriptions: tuple[Subscription, ...] = ()
     policies: tuple[Policy, ...]
     store: str = field(repr=False)  # sqlite:////absolute/path or postgresql+psycopg://…, perhaps with a password
     host: str
@@ -74,6 +82,7 @@ class Surroundings:
 
     wire: transport.Wire = transport.sockets
     serve: type[server.Server] = server.Server
+    courier: Callable[[Endpoint], Courier] = HttpCourier
 
 
 class Daemon:
@@ -101,11 +110,15 @@ class Daemon:
         self._publish = metrics.render
         metrics.config_loaded(successful=True)
         self._feed = Feed(clock)
-        self._monitor: Monitor = Broadcast(Telemetry(metrics), self._feed)
+        correspondent = Correspondent(
+            setup.subscriptions, source=f"/ddm-autoscaler/{setup.connection.region}", clock=clock
+        )
+        announcer = Announcer(correspondent, clock)
+        self._monitor: Monitor = Broadcast(Telemetry(metrics), self._feed, announcer)
         self._beside: set[asyncio.Task[object]] = set()
         self._closing = contextlib.ExitStack()
         with contextlib.ExitStack() as opened:
-            store = opening.open_store(setup.store)
+            store = opening.open_store(setup.store, correspondence=correspondent)
             opened.callback(store.close)
             metrics.leads(leader=store.lease is None)  # until the first claim nobody knows that we do
             self._huawei = HuaweiCloud(setup.connection, time=clock, monitor=self._monitor, wire=surroundings.wire)
@@ -114,6 +127,15 @@ class Daemon:
             sources = Sources(rereading.sources_of(self._huawei.metrics, self._servers))
             memory = Memory()
             self._leadership = Leadership(store.lease, clock=clock, monitor=self._monitor)
+            receivers = rereading.Receivers(setup.endpoints, surroundings.courier)
+            self._deliverer = Deliverer(
+                receivers.by_name,
+                store=store,
+                announcer=announcer,
+                leadership=self._leadership,
+                clock=clock,
+                monitor=self._monitor,
+            )
             executor = Executor(
                 cloud=self._cloud,
                 store=store,
@@ -154,7 +176,12 @@ class Daemon:
             anew = None
             if origin is not None:
                 anew = rereading.Rereading(
-                    origin, metrics=metrics, servers=self._servers, sources=sources, cloud=self._huawei.metrics
+                    origin,
+                    metrics=metrics,
+                    servers=self._servers,
+                    sources=sources,
+                    cloud=self._huawei.metrics,
+                    outgoing=rereading.Outgoing(receivers, correspondent, self._deliverer),
                 )
             self._reloader = Reloader(
                 read=None if anew is None else anew.read,
@@ -210,6 +237,7 @@ class Daemon:
             self._monitor.event("info", "listening", url=self.web.url)
             if self._watch is not None:
                 self._begin(self._watch.run(), name="watch files")
+            self._begin(self._deliverer.run(), name="deliver letters")
             if await self._sign_in(stop):
                 async with self._leadership.kept():
                     drained = await self._work(stop)
@@ -218,6 +246,7 @@ class Daemon:
             await self._end_all_beside()
             self._feed.close()
             await self.web.stop()
+            await self._deliverer.aclose()
             await self._servers.aclose()
             await self._huawei.aclose()
             self._closing.close()
@@ -346,6 +375,8 @@ def setup_of(found: configuration.Configuration) -> Setup:
     return Setup(
         connection=connection_of(settings.cloud),
         sources=tuple(rereading.source_of(source) for source in settings.sources),
+        endpoints=tuple(rereading.endpoint_of(webhook) for webhook in settings.webhooks),
+        subscriptions=tuple(rereading.subscription_of(webhook) for webhook in settings.webhooks),
         policies=found.policies,
         store=settings.store.get_secret_value(),
         host=settings.listen_host,

@@ -5,6 +5,7 @@ AutoscalerError
 ├── StoreError           the state directory or database cannot be used                 exit 1
 ├── NotLeader            another daemon on the same store leads                      hold until the lease is ours
 ├── PolicyReplaced       it was changed while a decision was made by the old one        decide anew
+├── Undelivered          a webhook did not take a letter                               keep it, try again later
 ├── ListenError          the HTTP address cannot be bound                               exit 1
 └── CloudError           a call to the cloud did not bring what was asked
     ├── Unsent           surely never reached the cloud: refused, DNS, TLS, deadline    decide anew
@@ -64,6 +65,29 @@ class NotLeader(AutoscalerError):
 
 class PolicyReplaced(AutoscalerError):
     """A policy was changed, or its target removed, while a decision was made by it; nothing was begun."""
+
+
+class Undelivered(AutoscalerError):
+    """A webhook did not take a letter, as far as can be told; the text names no address.
+
+    `code` is the HTTP status, or an error's name where there was no answer. `gone`: the receiver wants no more.
+    `of_letter`: it is this letter that was not liked; else no other would be taken now, and not before `retry_after`.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str = "",
+        gone: bool = False,
+        of_letter: bool = False,
+        retry_after: timedelta | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.gone = gone
+        self.of_letter = of_letter
+        self.retry_after = retry_after
 
 
 class ListenError(AutoscalerError):

@@ -17,6 +17,7 @@ from autoscaler.core.checks import DataNode, Job, Offer
 from autoscaler.core.decision import Decision
 from autoscaler.core.fleet import Use
 from autoscaler.core.history import Standing
+from autoscaler.core.letter import Letter
 from autoscaler.core.operation import Operation
 from autoscaler.core.policy import CLOUD_EYE, Direction, Fleet, Metric, Policy, Statistic
 from autoscaler.core.target import InstanceKey, Scope, Snapshot, Target
@@ -214,10 +215,59 @@ class Lease(Protocol):
         ...
 
 
+class Correspondence(Protocol):
+    """Which letters go with a change: asked within the transaction that stores both, perhaps in another thread.
+
+    Never raises, never waits: a change that is to be told of must not depend on how it is told.
+    """
+
+    def of_intent(self, operation: Operation, decision: Decision) -> Sequence[Letter]:
+        """An intent is committed."""
+        ...
+
+    def of_step(self, operation: Operation) -> Sequence[Letter]:
+        """An operation became what it now is."""
+        ...
+
+    def of_interventions(self, begun: Sequence[Intervention], ended: Sequence[Intervention]) -> Sequence[Letter]:
+        """An operator did something, or took it back."""
+        ...
+
+
+class Nobody:
+    """The correspondence of a daemon without webhooks."""
+
+    def of_intent(self, operation: Operation, decision: Decision) -> Sequence[Letter]:
+        del operation, decision
+        return ()
+
+    def of_step(self, operation: Operation) -> Sequence[Letter]:
+        del operation
+        return ()
+
+    def of_interventions(self, begun: Sequence[Intervention], ended: Sequence[Intervention]) -> Sequence[Letter]:
+        del begun, ended
+        return ()
+
+
+NOBODY = Nobody()
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """The letters to one webhook that are still to be delivered."""
+
+    waiting: int  # at least one
+    oldest: datetime  # when that happened which the oldest of them tells of
+
+
 class Store(Protocol):
     """What must outlive the process. Every method is one transaction; any of them may raise StoreError.
 
     A call that was cancelled, or that raised because the store did not answer, may or may not have been carried out.
+
+    `commit_intent`, `update` and `intervene` keep the letters that the store's correspondence says go with them, in
+    the same transaction: what happened and that it is to be told are stored together, or neither is.
 
     Where there is a lease, `commit_intent`, `import_operations`, `record`, `save_seen_nodes` and `intervene` are for
     whoever holds it: to others they raise NotLeader and store nothing. `update` is for anybody, since it says itself
@@ -289,8 +339,30 @@ class Store(Protocol):
         """
         ...
 
+    async def post(self, letters: Sequence[Letter]) -> None:
+        """Keep letters until they are delivered; one whose webhook and id are there already is left as it is.
+
+        For anybody: two daemons that tell the same tell it once.
+        """
+        ...
+
+    async def due_letters(self, webhook: str, *, at: datetime, longest: timedelta, limit: int) -> tuple[Letter, ...]:
+        """A webhook's waiting letters that are due, in the order in which they came; no more than so many.
+
+        Due is also what would be due only more than `longest` after `at`: the clock was set back since.
+        """
+        ...
+
+    async def settle(self, letter: Letter) -> None:
+        """Keep what became of an attempt; a letter that is not waiting any more is left as it is."""
+        ...
+
+    async def backlogs(self) -> Mapping[str, Backlog]:
+        """Of each webhook that letters wait for, whether or not it is still in the settings."""
+        ...
+
     async def prune(self, *, before: datetime) -> int:
-        """Forget records, ended operations and what by hand was over before that; how many rows went.
+        """Forget records, letters, ended operations and what by hand was over before that; how many rows went.
 
         Never the last operation of a target, direction and state, nor the last closed breaker of a target.
         """
@@ -298,6 +370,22 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Release the file and its lock, or the connections, once what is under way has ended."""
+        ...
+
+
+class Courier(Protocol):
+    """Takes letters to one webhook."""
+
+    async def deliver(self, letter: Letter) -> str:
+        """One attempt, no longer than some seconds; the code with which the receiver took it.
+
+        Raises:
+            Undelivered: it did not, or that is not known.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close what is open; nothing is delivered any more."""
         ...
 
 
@@ -461,6 +549,14 @@ class Monitor(Protocol):
 
     def leads(self, *, leader: bool) -> None:
         """Whether this process may act, from now on."""
+        ...
+
+    def delivery(self, webhook: str, code: str, seconds: float, *, given_up: bool) -> None:
+        """An attempt to deliver a letter ended, after so many real seconds; whether no further one is made."""
+        ...
+
+    def backlogs(self, backlogs: Mapping[str, Backlog | None]) -> None:
+        """What waits for each webhook; none where this process does not deliver."""
         ...
 
     def event(self, level: str, message: str, **fields: object) -> None:

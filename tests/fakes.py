@@ -14,11 +14,24 @@ from autoscaler.core.checks import DataNode, Job, Offer
 from autoscaler.core.decision import Decision
 from autoscaler.core.fleet import Use
 from autoscaler.core.history import Standing
+from autoscaler.core.letter import Letter
+from autoscaler.core.letter import State as LetterState
 from autoscaler.core.operation import Operation, State
 from autoscaler.core.policy import Direction, Fleet, Policy
 from autoscaler.core.target import InstanceKey, Node, Scope, Snapshot, Target
 from autoscaler.errors import Ambiguous, CloudError, NotFound, NotLeader, StoreError
-from autoscaler.ports import Accepted, BeforeSend, MetricQuery, OperationOpenError, Points, Reload, SeenNode
+from autoscaler.ports import (
+    NOBODY,
+    Accepted,
+    Backlog,
+    BeforeSend,
+    Correspondence,
+    MetricQuery,
+    OperationOpenError,
+    Points,
+    Reload,
+    SeenNode,
+)
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Store and History: tests/storage/test_store_contract.py
@@ -33,6 +46,7 @@ class MemoryDatabase:
     decisions: list[Decision] = field(default_factory=list)
     by_hand: dict[str, Intervention] = field(default_factory=dict)
     seen: dict[tuple[InstanceKey, str], tuple[SeenNode, ...]] = field(default_factory=dict)
+    letters: dict[tuple[str, str], Letter] = field(default_factory=dict)  # by webhook and id
     holder: str = ""
     fence: int = 0
     until: datetime = datetime(1, 1, 1, tzinfo=UTC)
@@ -88,7 +102,13 @@ class MemoryStore:
     With `now`, the database's clock, it has a lease: others may have the same `database`.
     """
 
-    def __init__(self, database: MemoryDatabase | None = None, now: Callable[[], datetime] | None = None) -> None:
+    def __init__(
+        self,
+        database: MemoryDatabase | None = None,
+        now: Callable[[], datetime] | None = None,
+        correspondence: Correspondence = NOBODY,
+    ) -> None:
+        self.correspondence = correspondence
         self.database = database or MemoryDatabase()
         self.lease = None if now is None else MemoryLease(self.database, now)
         self.history = MemoryHistory(self)
@@ -121,6 +141,7 @@ class MemoryStore:
                 raise OperationOpenError(f"operation {other.id} is open")
         self.stored[operation.id] = operation
         self.decisions.append(decision)
+        self._post(self.correspondence.of_intent(operation, decision))
 
     async def update(self, operation: Operation, *, was: Operation, beside: Sequence[Operation] = ()) -> None:
         self._check_open()
@@ -129,6 +150,7 @@ class MemoryStore:
             raise StoreError(f"operation {was.id} is not {was.state}")
         self.stored[was.id] = _without_jobs_once_ended(operation)
         self._import(beside)
+        self._post(self.correspondence.of_step(operation))
 
     async def import_operations(self, operations: Sequence[Operation]) -> None:
         self._check_may_write()
@@ -174,14 +196,46 @@ class MemoryStore:
             if one.id in self.by_hand and self.by_hand[one.id].ended_at is None:
                 self.by_hand[one.id] = replace(self.by_hand[one.id], ended_at=one.ended_at, ended_by=one.ended_by)
         self.database.by_hand |= {one.id: one for one in begun}
+        self._post(self.correspondence.of_interventions(begun, ended))
 
     async def standing(self, *, at: datetime) -> tuple[Intervention, ...]:
         self._check_open()
         return self.history.standing(at=at)
 
+    async def post(self, letters: Sequence[Letter]) -> None:
+        self._check_open()
+        self._post(letters)
+
+    async def due_letters(self, webhook: str, *, at: datetime, longest: timedelta, limit: int) -> tuple[Letter, ...]:
+        self._check_open()
+        mine = [one for one in self._waiting() if one.webhook == webhook]
+        return tuple(one for one in mine if one.due <= at or one.due > at + longest)[:limit]
+
+    async def settle(self, letter: Letter) -> None:
+        self._check_open()
+        found = self.database.letters.get((letter.webhook, letter.id))
+        if found is not None and found.state is LetterState.WAITING:
+            self.database.letters[letter.webhook, letter.id] = letter
+
+    async def backlogs(self) -> Mapping[str, Backlog]:
+        self._check_open()
+        waiting: dict[str, list[datetime]] = {}
+        for one in self._waiting():
+            waiting.setdefault(one.webhook, []).append(one.at)
+        return {webhook: Backlog(len(ats), min(ats)) for webhook, ats in waiting.items()}
+
+    def _waiting(self) -> list[Letter]:
+        return [one for one in self.database.letters.values() if one.state is LetterState.WAITING]
+
+    def _post(self, letters: Sequence[Letter]) -> None:
+        for one in letters:
+            self.database.letters.setdefault((one.webhook, one.id), one)
+
     async def prune(self, *, before: datetime) -> int:
         self._check_open()
-        rows = len(self.decisions) + len(self.stored) + len(self.by_hand)
+        letters = {key: one for key, one in self.database.letters.items() if one.at >= before}
+        rows = len(self.decisions) + len(self.stored) + len(self.by_hand) + len(self.database.letters) - len(letters)
+        self.database.letters = letters
         resets = self.last_resets()
         self.database.by_hand = {
             one.id: one
@@ -625,6 +679,8 @@ class RecordingMonitor:
     fleets: list[tuple[Fleet, Use]] = field(default_factory=list)
     standing: dict[str, Mapping[Direction, Standing]] = field(default_factory=dict)
     led: list[bool] = field(default_factory=list)
+    deliveries: list[tuple[str, str, bool]] = field(default_factory=list)  # webhook, code, given up
+    waiting: Mapping[str, Backlog | None] = field(default_factory=dict)
 
     def cycle(self, *, interval: timedelta, seconds: float, lateness: float, targets: int, errors: int) -> None:
         self.cycles.append(
@@ -666,6 +722,12 @@ class RecordingMonitor:
 
     def leads(self, *, leader: bool) -> None:
         self.led.append(leader)
+
+    def delivery(self, webhook: str, code: str, seconds: float, *, given_up: bool) -> None:
+        self.deliveries.append((webhook, code, given_up))
+
+    def backlogs(self, backlogs: Mapping[str, Backlog | None]) -> None:
+        self.waiting = dict(backlogs)
 
     def event(self, level: str, message: str, **fields: object) -> None:
         self.events.append((level, message, fields))

@@ -12,11 +12,15 @@ import yaml
 
 from autoscaler import configuration, rereading
 from autoscaler.clock import SystemClock
+from autoscaler.control.announcer import Announcer
+from autoscaler.control.correspondence import Correspondent
+from autoscaler.control.deliverer import Deliverer
+from autoscaler.control.leader import Leadership
 from autoscaler.control.sources import Sources
 from autoscaler.core.target import Mode
 from autoscaler.errors import BadConfig
 from autoscaler.telemetry.metrics import Metrics
-from tests.fakes import FakeClock, FakeMetrics, RecordingMonitor
+from tests.fakes import FakeClock, FakeMetrics, MemoryStore, RecordingMonitor
 
 SETTINGS: dict[str, Any] = {
     "cloud": {"region": "cn-north-4", "project_id": "0123456789abcdef0123456789abcdef"},
@@ -46,12 +50,24 @@ class Desk:
         connections = tuple(rereading.source_of(one) for one in found.settings.sources)
         self.servers = rereading.Servers(connections, clock=SystemClock(), monitor=RecordingMonitor())
         self.sources = Sources(rereading.sources_of(self.cloud_eye, self.servers))
+        clock, monitor = FakeClock(), RecordingMonitor()
+        self.correspondent = Correspondent(source="/ddm-autoscaler/test", clock=clock)
+        self.receivers = rereading.Receivers(map(rereading.endpoint_of, found.settings.webhooks))
+        self.deliverer = Deliverer(
+            self.receivers.by_name,
+            store=MemoryStore(),
+            announcer=Announcer(self.correspondent, clock),
+            leadership=Leadership(None, clock=clock, monitor=monitor),
+            clock=clock,
+            monitor=monitor,
+        )
         self.anew = rereading.Rereading(
             self.origin,
             metrics=Metrics(SystemClock()),
             servers=self.servers,
             sources=self.sources,
             cloud=self.cloud_eye,
+            outgoing=rereading.Outgoing(self.receivers, self.correspondent, self.deliverer),
         )
 
     def secret(self, name: str, value: str) -> None:
@@ -151,3 +167,40 @@ def test_all_that_is_wrong_in_either_file_is_told(desk):
         desk.anew.read()
     assert {Path(problem.file).name for problem in bad.value.problems} == {"autoscaler.yaml", "policies.yaml"}
     assert desk.anew.seen() == desk.anew.fingerprint(), "what was wrong is not tried again by itself"
+
+
+PAGER = {"name": "pager", "url": "https://pager.example/hook"}
+
+
+async def test_a_webhook_that_is_the_same_goes_on_and_one_that_changes_is_another(desk):
+    desk.secret("WEBHOOKS__PAGER__SECRET", "second-secret-of-the-pager")
+    desk.write(webhooks=[PAGER])
+    fresh = desk.anew.read()
+    assert desk.receivers.by_name == {}
+    fresh.put_in_place()
+    first = desk.receivers.by_name["pager"]
+    assert [one.name for one in desk.correspondent.subscriptions] == ["pager"]
+
+    desk.write(webhooks=[{**PAGER, "events": ["breaker"], "targets": ["orders"]}])
+    desk.anew.read().put_in_place()
+    assert desk.receivers.by_name["pager"] is first  # who is told the same way, of other things
+    assert desk.correspondent.subscriptions[0].targets == ("orders",)
+
+    desk.secret("WEBHOOKS__PAGER__SECRET", "third-secret-of-the-pager")
+    fresh = desk.anew.read()
+    assert [(one.key, one.was, one.now) for one in fresh.settings] == [("webhooks.pager.secret", "***", "***")]
+    fresh.put_in_place()
+    assert desk.receivers.by_name["pager"] is not first
+
+    desk.write()
+    (desk.folder / "secrets/AUTOSCALER_WEBHOOKS__PAGER__SECRET").unlink()
+    desk.anew.read().put_in_place()
+    assert (desk.receivers.by_name, desk.correspondent.subscriptions) == ({}, ())
+    await desk.deliverer.aclose()
+
+
+async def test_a_webhook_of_targets_that_there_are_not_is_a_warning(desk):
+    desk.secret("WEBHOOKS__PAGER__SECRET", "second-secret-of-the-pager")
+    desk.write(webhooks=[{**PAGER, "targets": ["ord*", "stock", "*"]}])
+    (warning,) = [one for one in desk.anew.read().warnings if "webhooks" in one]
+    assert warning.endswith("autoscaler.yaml: webhooks: pager: targets: stock is the name of no target")

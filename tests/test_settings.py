@@ -224,7 +224,7 @@ YAML: dict[str, tuple[str, list[str]]] = {
     "an unknown key": (
         REGION + "logs: {}\n",
         [
-            "2:1: logs: is not a key here, did you mean log?; allowed: cloud, store, server, mode_ceiling, log, sources, policy_files"
+            "2:1: logs: is not a key here, did you mean log?; allowed: cloud, store, server, mode_ceiling, log, sources, webhooks, policy_files"
         ],
     ),
     "a source of another type": (
@@ -262,9 +262,27 @@ YAML: dict[str, tuple[str, list[str]]] = {
             "2:63: sources.prom.ca_file: there is no file ca.pem; write the path of a PEM file, relative to autoscaler.yaml"
         ],
     ),
-    "webhooks are refused by name": (
-        REGION + "webhooks: []\n",
-        ["2:1: webhooks: webhooks are not in this version of the autoscaler; take it out"],
+    "webhooks by name": (
+        REGION + "webhooks: {pager: {url: 'https://h'}}\n",
+        [
+            "2:11: webhooks: it must be a list, each with a name, such as [{name: pager, url: https://pager.example/hook}]"
+        ],
+    ),
+    "webhooks that are no list": (
+        REGION + "webhooks: pager\n",
+        ["2:11: webhooks: 'pager' is not allowed; it must be a mapping of keys"],
+    ),
+    "a webhook that is no mapping": (
+        REGION + "webhooks: [pager]\n",
+        ["2:12: webhooks[0]: it must be a mapping of keys, such as {name: pager, url: …}"],
+    ),
+    "a webhook without a name": (
+        REGION + "webhooks: [{url: 'https://h'}]\n",
+        ["2:12: webhooks[0].name: is missing; its variables are named after it"],
+    ),
+    "a webhook whose name is a number": (
+        REGION + "webhooks: [{name: 7, url: 'https://h'}]\n",
+        ["2:19: webhooks[0].name: it must be a text, such as pager"],
     ),
     "another driver of postgresql": (
         REGION + "store: postgresql://db/autoscaler\n",
@@ -671,3 +689,164 @@ def test_sources_that_are_no_mapping_are_told_and_not_known(config):
         "autoscaler.yaml:2:10: sources: a list is not allowed; it must be a mapping of keys"
     ]
     assert settings.outline(config, SECRETS).sources is None
+
+
+PAGER_SECRET = "hunter2-hunter2-hunter2-hunter2"
+PAGER = {"AUTOSCALER_WEBHOOKS__PAGER__SECRET": PAGER_SECRET}
+HOOK = (
+    REGION
+    + "webhooks: [{name: pager, url: 'https://pager.example/hunter2?key=hunter2', events: [breaker], targets: [orders]}]\n"
+)
+
+WEBHOOK_MISTAKES: dict[str, tuple[str, dict[str, str], list[str]]] = {
+    "no secret": (
+        HOOK,
+        {},
+        [
+            "environment: AUTOSCALER_WEBHOOKS__PAGER__SECRET: is not set; the events to webhook pager are signed with it. Set it, or write a file of that name into AUTOSCALER_SECRETS_DIR"
+        ],
+    ),
+    "a secret in the file": (
+        HOOK.replace("}]", ", secret: hunter2}]"),
+        PAGER,
+        [
+            "autoscaler.yaml:2:122: webhooks[0].secret: a secret does not belong in this file; set AUTOSCALER_WEBHOOKS__PAGER__SECRET, or write a file of that name into AUTOSCALER_SECRETS_DIR"
+        ],
+    ),
+    "a written key that is cut off": (
+        HOOK,
+        {"AUTOSCALER_WEBHOOKS__PAGER__SECRET": "whsec_hunter2!"},
+        [
+            "environment: AUTOSCALER_WEBHOOKS__PAGER__SECRET: begins with whsec_ and does not go on in base64; copy it whole"
+        ],
+    ),
+    "an event that is none": (
+        HOOK.replace("breaker", "braker"),
+        PAGER,
+        [
+            "autoscaler.yaml:2:85: webhooks[0].events[0]: 'braker' is not allowed, did you mean breaker?; allowed: decision, operation_ended, operation_unknown, operation_overdue, breaker, override, pause, reload_failed"
+        ],
+    ),
+    "a name that no variable can have": (
+        HOOK.replace("pager,", "my-pager,"),
+        {},
+        [
+            "autoscaler.yaml:2:12: webhooks[0]: is no name for a webhook; it is made of small letters, digits and single underscores",
+            "environment: AUTOSCALER_WEBHOOKS__MY-PAGER__SECRET: is not set; the events to webhook my-pager are signed with it. Set it, or write a file of that name into AUTOSCALER_SECRETS_DIR",
+        ],
+    ),
+    "a name twice": (
+        HOOK.replace("}]", "}, {name: pager, url: 'https://h'}]"),
+        PAGER,
+        ["autoscaler.yaml:2:122: webhooks[1].name: pager is there already, at autoscaler.yaml:2:12"],
+    ),
+    "no address": (
+        REGION + "webhooks: [{name: pager}]\n",
+        PAGER,
+        [
+            "autoscaler.yaml:2:12: webhooks[0].url: is missing; it says: where events are posted to; where it holds a secret itself, by AUTOSCALER_WEBHOOKS__NAME__URL"
+        ],
+    ),
+    "credentials in the address": (
+        HOOK.replace("https://", "https://u:hunter2@"),
+        PAGER,
+        [
+            "autoscaler.yaml:2:31: webhooks[0].url: holds credentials; what is sent is signed with AUTOSCALER_WEBHOOKS__NAME__SECRET instead"
+        ],
+    ),
+    "a fragment": (
+        HOOK.replace("?key", "#key"),
+        PAGER,
+        [
+            "autoscaler.yaml:2:31: webhooks[0].url: holds more than an address can; write such as https://receiver.example/hook, escaped"
+        ],
+    ),
+    "no address at all": (
+        HOOK.replace("https://pager.example/hunter2?key=hunter2", "pager"),
+        PAGER,
+        [
+            "autoscaler.yaml:2:31: webhooks[0].url: is no http:// or https:// address; write scheme, host and, where needed, port"
+        ],
+    ),
+    "a key that is none": (
+        HOOK.replace("targets", "target"),
+        PAGER,
+        [
+            "autoscaler.yaml:2:95: webhooks[0].target: is not a key here, did you mean targets?; allowed: url, events, targets, proxy, ca_file, secret"
+        ],
+    ),
+    "certificates that are not there": (
+        HOOK.replace("}]", ", ca_file: ca.pem}]"),
+        PAGER,
+        [
+            "autoscaler.yaml:2:123: webhooks[0].ca_file: there is no file ca.pem; write the path of a PEM file, relative to autoscaler.yaml"
+        ],
+    ),
+    "a variable of a webhook that is not there": (
+        REGION,
+        PAGER,
+        [
+            "autoscaler.yaml:1:1: webhooks.pager.url: is missing; it says: where events are posted to; where it holds a secret itself, by AUTOSCALER_WEBHOOKS__NAME__URL"
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "environ", "expected"), WEBHOOK_MISTAKES.values(), ids=WEBHOOK_MISTAKES)
+def test_mistakes_in_webhooks_are_told_in_their_place_and_show_no_secret(config, text, environ, expected):
+    found = told(config, text, {**SECRETS, **environ})
+    assert found == expected
+    assert "hunter2" not in "".join(found)
+
+
+def test_a_webhook_is_shown_without_its_secret_and_the_path_of_its_address(config):
+    found = load(config, HOOK, **PAGER)
+    (webhook,) = found.webhooks
+    assert (webhook.name, webhook.url.get_secret_value()) == ("pager", "https://pager.example/hunter2?key=hunter2")
+    assert found.masked()["webhooks"] == {
+        "pager": {
+            "url": "https://pager.example/***",
+            "events": ["breaker"],
+            "targets": ["orders"],
+            "proxy": None,
+            "ca_file": None,
+            "secret": "***",
+        }
+    }
+    assert "hunter2" not in repr(found)
+    assert {PAGER_SECRET, webhook.url.get_secret_value()} <= set(found.secrets())
+    assert found.warnings == ()
+
+
+def test_a_webhook_may_leave_out_all_but_its_name_and_come_from_variables_for_the_rest(config):
+    environ = {**PAGER, "AUTOSCALER_WEBHOOKS__PAGER__URL": "https://pager.example/"}
+    (webhook,) = load(config, REGION + "webhooks: [{name: pager}]\n", **environ).webhooks
+    assert len(webhook.events) == 8
+    assert webhook.targets == ("*",)
+    (same,) = load(config, REGION, **environ).webhooks
+    assert same == webhook
+
+
+def test_webhooks_may_be_one_variable_which_goes_over_those_of_the_file(config):
+    listed = '[{"name": "pager", "url": "https://other.example/"}, {"name": "chat", "url": "https://chat.example/"}]'
+    environ = {**PAGER, "AUTOSCALER_WEBHOOKS__CHAT__SECRET": PAGER_SECRET, "AUTOSCALER_WEBHOOKS": listed}
+    pager, chat = load(config, HOOK, **environ).webhooks
+    assert (pager.url.get_secret_value(), pager.targets) == ("https://other.example/", ("orders",))
+    assert (chat.name, chat.targets) == ("chat", ("*",))
+
+
+def test_what_others_could_read_or_guess_is_a_warning(config):
+    environ = {"AUTOSCALER_WEBHOOKS__PAGER__SECRET": "hunter2"}
+    found = load(config, HOOK.replace("https", "http"), **environ)
+    assert [warning.replace(f"{config.parent}/", "") for warning in found.warnings] == [
+        "autoscaler.yaml: webhooks: pager is told over http:// what happens, readable for all on the way; use https://",
+        "environment: AUTOSCALER_WEBHOOKS__PAGER__SECRET: shorter than 24 characters, so that it can be guessed",
+    ]
+    assert load(config, HOOK.replace("https://pager.example", "http://127.0.0.1:1"), **PAGER).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("secret", "key"), [("plain text", b"plain text"), ("whsec_AAEC", b"\0\x01\x02"), ("größer", "größer".encode())]
+)
+def test_the_key_that_a_secret_stands_for(secret, key):
+    assert settings.webhook_key(secret) == key

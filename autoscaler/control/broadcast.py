@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from autoscaler.control.announcer import Announcer
 from autoscaler.control.feed import Feed
 from autoscaler.core.by_hand import ByHand
 from autoscaler.core.decision import Decision
@@ -13,7 +14,7 @@ from autoscaler.core.operation import Operation
 from autoscaler.core.operation_json import operation_json
 from autoscaler.core.policy import Direction, Fleet, Policy
 from autoscaler.core.target import Snapshot
-from autoscaler.ports import EventKind, Monitor, Reload
+from autoscaler.ports import Backlog, EventKind, Monitor, Reload
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Broadcast:
 
     told: Monitor
     feed: Feed
+    announcer: Announcer
 
     def cycle(self, *, interval: timedelta, seconds: float, lateness: float, targets: int, errors: int) -> None:
         self.told.cycle(interval=interval, seconds=seconds, lateness=lateness, targets=targets, errors=errors)
@@ -46,6 +48,7 @@ class Broadcast:
 
     def breakers(self, target: str, standing: Mapping[Direction, Standing]) -> None:
         self.told.breakers(target, standing)
+        self.announcer.breakers(target, standing)
 
     def fleet(self, fleet: Fleet, use: Use) -> None:
         self.told.fleet(fleet, use)
@@ -55,6 +58,8 @@ class Broadcast:
 
     def operation(self, operation: Operation, *, overdue: bool = False) -> None:
         self.told.operation(operation, overdue=overdue)
+        if overdue:
+            self.announcer.overdue(operation)
         self.feed.publish(
             EventKind.OPERATION, operation.target, lambda: operation_json(operation) | {"overdue": overdue}
         )
@@ -71,10 +76,17 @@ class Broadcast:
 
     def reloaded(self, reload: Reload) -> None:
         self.told.reloaded(reload)
+        self.announcer.reloaded(reload)
         self.feed.publish(EventKind.RELOAD, None, reload.as_json)
 
     def leads(self, *, leader: bool) -> None:
         self.told.leads(leader=leader)
+
+    def delivery(self, webhook: str, code: str, seconds: float, *, given_up: bool) -> None:
+        self.told.delivery(webhook, code, seconds, given_up=given_up)
+
+    def backlogs(self, backlogs: Mapping[str, Backlog | None]) -> None:
+        self.told.backlogs(backlogs)
 
     def event(self, level: str, message: str, **fields: object) -> None:
         self.told.event(level, message, **fields)

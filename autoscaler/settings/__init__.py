@@ -9,8 +9,10 @@ from autoscaler.settings.values import (
     PolicyPattern,
     Settings,
     SourceSettings,
+    WebhookSettings,
     find_policy_files,
 )
+from autoscaler.settings.webhook_secret import key as webhook_key
 
 __all__ = [
     "ChangedKey",
@@ -25,6 +27,7 @@ __all__ = [
     "PolicyPattern",
     "Settings",
     "SourceSettings",
+    "WebhookSettings",
     "between",
     "find_policy_files",
     "load",
@@ -32,4 +35,5 @@ __all__ = [
     "obeyed",
     "outline",
     "schema",
+    "webhook_key",
 ]

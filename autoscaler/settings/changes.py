@@ -6,7 +6,7 @@ from typing import Any
 
 from autoscaler.settings.values import Settings, masked
 
-RELOADED = ("mode_ceiling", "log", "sources", "policy_files")
+RELOADED = ("mode_ceiling", "log", "sources", "webhooks", "policy_files")
 """Keys that hold at once where a file is changed; the others are what the process is built on."""
 
 
@@ -37,6 +37,7 @@ def obeyed(started: Settings, now_is: Settings) -> Settings:
         log_level=now_is.log_level,
         log_format=now_is.log_format,
         sources=now_is.sources,
+        webhooks=now_is.webhooks,
         policy_patterns=now_is.policy_patterns,
         warnings=now_is.warnings,
     )

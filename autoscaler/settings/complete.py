@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from autoscaler import errors
-from autoscaler.settings import variables, written
+from autoscaler.settings import by_name, variables, webhook_secret, written
 from autoscaler.settings.keys import ConfigKeys, CredentialKind, Dialect
 from autoscaler.settings.values import SECRET_NAMES, SOURCE_SECRET_NAMES
 from autoscaler.yamlfile.node import Node, Place
@@ -31,21 +31,44 @@ REGIONS: Mapping[Dialect, frozenset[str]] = {
 }
 """Regions that have DDM (the vendor SDK's region table; Open Telekom Cloud's endpoint list)."""
 
+SHORT_SECRET = 24
+"""Standard Webhooks asks for 24 to 64 random bytes."""
+
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def problems(merged: Node, keys: ConfigKeys | None, file: Path) -> Iterator[errors.Problem]:
     """What is missing; also told where other things are wrong, so that all comes at once."""
     yield from _credentials(merged)
-    sources = merged.at("sources")
-    names = tuple(sources.value) if sources is not None and isinstance(sources.value, Mapping) else ()
-    for name in names:
+    for name in _names(merged, "sources"):
         yield from _source_credentials(merged, name)
         yield from _unsendable(merged, name)
+    for name in _names(merged, by_name.KEY):
+        yield from _webhook_secret(merged, name)
     if keys is not None:
         yield from _ca_file(merged, file, ("cloud", "ca_file"), keys.cloud.ca_file)
         for name, source in keys.sources.items():
             yield from _ca_file(merged, file, ("sources", name, "ca_file"), source.ca_file)
+        for name, webhook in keys.webhooks.items():
+            yield from _ca_file(merged, file, (by_name.KEY, name, "ca_file"), webhook.ca_file)
+
+
+def _names(merged: Node, key: str) -> tuple[str, ...]:
+    found = merged.at(key)
+    return tuple(found.value) if found is not None and isinstance(found.value, Mapping) else ()
+
+
+def _webhook_secret(merged: Node, name: str) -> Iterator[errors.Problem]:
+    """Without one a receiver could not tell our events from anybody's."""
+    secret = merged.at(by_name.KEY, name, "secret")
+    place = Place("environment", path=variables.variable_name((by_name.KEY, name, "secret")))
+    if secret is None:
+        yield place.problem(
+            f"is not set; the events to webhook {name} are signed with it. Set it, or write a file of that name into "
+            f"{variables.SECRETS_DIR}"
+        )
+    elif isinstance(secret.value, str) and not webhook_secret.is_readable(secret.value):
+        yield secret.place.problem("begins with whsec_ and does not go on in base64; copy it whole")
 
 
 def _ca_file(merged: Node, file: Path, keys: tuple[str, ...], written: str | None) -> Iterator[errors.Problem]:
@@ -105,6 +128,7 @@ def warnings(keys: ConfigKeys, file: Path) -> Iterator[str]:
     for name, source in keys.sources.items():
         if (source.token is not None or source.password is not None) and _is_clear(source.url):
             yield f"{file}: sources.{name}.url: {source.url} is not encrypted; credentials would travel in clear"
+    yield from _webhook_warnings(keys, file)
     listen = keys.server.listen
     if keys.server.token is not None and not _is_near(written.listen(listen)[0]):
         yield f"{file}: server.listen: {listen} is not encrypted; let others reach it by a proxy with TLS only"
@@ -113,6 +137,15 @@ def warnings(keys: ConfigKeys, file: Path) -> Iterator[str]:
         if getattr(cloud, name) is not None and name not in used:
             variable = variables.variable_name(("cloud", name))
             yield f"environment: {variable}: not used, as cloud.credentials is {cloud.credentials}"
+
+
+def _webhook_warnings(keys: ConfigKeys, file: Path) -> Iterator[str]:
+    for name, webhook in keys.webhooks.items():
+        if _is_clear(webhook.url):
+            yield f"{file}: webhooks: {name} is told over http:// what happens, readable for all on the way; use https://"
+        if webhook.secret is not None and len(webhook.secret.get_secret_value()) < SHORT_SECRET:
+            variable = variables.variable_name((by_name.KEY, name, "secret"))
+            yield f"environment: {variable}: shorter than {SHORT_SECRET} characters, so that it can be guessed"
 
 
 def _is_near(host: str) -> bool:

@@ -7,11 +7,11 @@ from typing import Annotated, ClassVar
 from pydantic import Field, SecretStr, StringConstraints
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from autoscaler.core.announcement import Kind
 from autoscaler.settings import written
 from autoscaler.yamlfile import shape
 
 USUAL_POLICY_FILES = "policies/*.yaml"
-_NOT_YET = "not in this version of the autoscaler; take it out"
 
 
 class Dialect(StrEnum):
@@ -152,13 +152,34 @@ class SourceKeys(shape.Keys):
     password: SecretStr | None = Field(None, description="password that it wants (basic authentication)")
 
 
+class WebhookKeys(shape.Keys):
+    """Somebody who is told what happens."""
+
+    secrets: ClassVar[frozenset[str]] = frozenset({"url", "secret", "proxy"})
+
+    url: written.WebhookUrl = Field(
+        description="where events are posted to; where it holds a secret itself, by AUTOSCALER_WEBHOOKS__NAME__URL",
+        repr=False,
+    )
+    events: tuple[Kind, ...] = Field(tuple(Kind), min_length=1, description="what is told; by itself everything")
+    targets: tuple[Text, ...] = Field(
+        ("*",), min_length=1, description="of which targets, by name or pattern; by itself of all"
+    )
+    proxy: written.ProxyUrl | None = Field(
+        None,
+        description="HTTP proxy for its calls; with a password in it only by AUTOSCALER_WEBHOOKS__NAME__PROXY",
+        repr=False,
+    )
+    ca_file: Text | None = Field(None, description="PEM file of authorities to trust besides the public ones")
+    secret: SecretStr | None = Field(None, description="signs what is sent; required")
+
+
 class ConfigKeys(BaseSettings, shape.Keys):
     """The process's own configuration of the DDM autoscaler."""
 
     model_config = SettingsConfigDict(extra="forbid", frozen=True)
 
     refused: ClassVar[Mapping[str, str]] = {
-        "webhooks": f"webhooks are {_NOT_YET}",
         "fleet": "belongs to a policy file, at its top",
         "targets": "belongs to a policy file; name that file in policy_files",
         "defaults": "belongs to a policy file; name that file in policy_files",
@@ -178,6 +199,9 @@ class ConfigKeys(BaseSettings, shape.Keys):
     log: LogKeys = Field(default_factory=LogKeys, description="the log, on stderr")
     sources: dict[written.SourceName, SourceKeys] = Field(
         {}, description="where metrics come from besides cloud_eye, which is always there, by the names for policies"
+    )
+    webhooks: dict[written.WebhookName, WebhookKeys] = Field(
+        {}, description="who is told what happens: a list, each with its name"
     )
     policy_files: tuple[Text, ...] = Field(
         (USUAL_POLICY_FILES,), min_length=1, description="policy files, by name or pattern, relative to this file"

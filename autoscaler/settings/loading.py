@@ -11,8 +11,16 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from autoscaler import errors
-from autoscaler.settings import complete, misplaced, store_url, variables, written
-from autoscaler.settings.keys import USUAL_POLICY_FILES, CloudKeys, ConfigKeys, DdmApi, Dialect, SourceKeys
+from autoscaler.settings import by_name, complete, misplaced, store_url, variables, written
+from autoscaler.settings.keys import (
+    USUAL_POLICY_FILES,
+    CloudKeys,
+    ConfigKeys,
+    DdmApi,
+    Dialect,
+    SourceKeys,
+    WebhookKeys,
+)
 from autoscaler.settings.values import (
     SECRET_NAMES,
     SOURCE_SECRET_NAMES,
@@ -21,6 +29,7 @@ from autoscaler.settings.values import (
     PolicyPattern,
     Settings,
     SourceSettings,
+    WebhookSettings,
 )
 from autoscaler.yamlfile import node, reader, shape
 from autoscaler.yamlfile import schema as json_schema
@@ -129,7 +138,9 @@ def _read(file: Path) -> tuple[Node, list[errors.Problem]]:
         raise errors.BadConfig(
             [tree.place.problem("the file must hold a mapping of keys, such as cloud: {region: eu-de}")]
         )
-    return misplaced.taken_out(tree)
+    named, problems = by_name.in_file(tree)
+    rest, misplaced_ones = misplaced.taken_out(named)
+    return rest, [*problems, *misplaced_ones]
 
 
 def _validated(sources: _Sources, problems: list[errors.Problem]) -> ConfigKeys | None:
@@ -173,6 +184,7 @@ def _settings(file: Path, keys: ConfigKeys, merged: Node, warnings: tuple[str, .
         log_format=keys.log.format,
         policy_patterns=_patterns(keys, merged),
         sources=tuple(_source(name, source, folder) for name, source in keys.sources.items()),
+        webhooks=tuple(_webhook(name, webhook, folder) for name, webhook in keys.webhooks.items()),
         warnings=warnings,
     )
 
@@ -206,6 +218,18 @@ def _source(name: str, keys: SourceKeys, folder: Path) -> SourceSettings:
     )
 
 
+def _webhook(name: str, keys: WebhookKeys, folder: Path) -> WebhookSettings:
+    return WebhookSettings(
+        name=name,
+        url=SecretStr(keys.url),
+        events=tuple(dict.fromkeys(keys.events)),
+        targets=keys.targets,
+        proxy=None if keys.proxy is None else SecretStr(keys.proxy),
+        ca_file=None if keys.ca_file is None else folder / keys.ca_file,
+        secret=keys.secret,
+    )
+
+
 def _patterns(keys: ConfigKeys, merged: Node) -> tuple[PolicyPattern, ...]:
     places = (merged.at("policy_files", index) for index in range(len(keys.policy_files)))
     fallback = merged.place.below("policy_files")
@@ -223,4 +247,16 @@ def schema() -> dict[str, Any]:
     for name in SOURCE_SECRET_NAMES:
         del whole["$defs"]["SourceKeys"]["properties"][name]
     del whole["$defs"]["ServerKeys"]["properties"]["token"]
+    _list_webhooks(whole)
     return whole
+
+
+def _list_webhooks(whole: dict[str, Any]) -> None:
+    """In the file they are a list, and have their names inside."""
+    webhook, listed = whole["$defs"]["WebhookKeys"], whole["properties"][by_name.KEY]
+    del webhook["properties"]["secret"]
+    ((pattern, item),) = listed.pop("patternProperties").items()
+    name = {"type": "string", "pattern": pattern, "description": "its name, by which its variables are named"}
+    webhook["properties"] = {"name": name, **webhook["properties"]}
+    webhook["required"] = ["name"]  # the address, too, may come from a variable
+    listed |= {"type": "array", "items": item, "default": []}

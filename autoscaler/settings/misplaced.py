@@ -5,7 +5,7 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from autoscaler import errors
-from autoscaler.settings import store_url, variables
+from autoscaler.settings import by_name, store_url, variables
 from autoscaler.settings.values import SECRET_NAMES, SOURCE_SECRET_NAMES
 from autoscaler.yamlfile.node import Node
 
@@ -20,13 +20,18 @@ _ADDRESSES: tuple[tuple[str, ...], ...] = (
 def taken_out(tree: Node) -> tuple[Node, list[errors.Problem]]:
     """The tree without its secrets, and a problem for each."""
     problems: list[errors.Problem] = []
-    names = _source_names(tree)
-    for keys in (*_SECRETS, *(("sources", name, secret) for name in names for secret in SOURCE_SECRET_NAMES)):
+    sources, webhooks = _names(tree, "sources"), _names(tree, by_name.KEY)
+    for keys in (
+        *_SECRETS,
+        *(("sources", name, secret) for name in sources for secret in SOURCE_SECRET_NAMES),
+        *((by_name.KEY, name, "secret") for name in webhooks),
+    ):
         found = tree.at(*keys)
         if found is not None:
             problems.append(found.place.problem(f"a secret does not belong in this file; {_remedy(keys)}"))
             tree = _without(tree, keys)
-    for keys in (*_ADDRESSES, *(("sources", name, "proxy") for name in names)):
+    proxies = (("sources", sources), (by_name.KEY, webhooks))
+    for keys in (*_ADDRESSES, *((key, name, "proxy") for key, names in proxies for name in names)):
         found = tree.at(*keys)
         if found is not None and (_store_has_password if keys == ("store",) else _has_password)(found.value):
             problems.append(found.place.problem(f"an address in this file holds no password; {_address_remedy(keys)}"))
@@ -34,9 +39,10 @@ def taken_out(tree: Node) -> tuple[Node, list[errors.Problem]]:
     return tree, problems
 
 
-def _source_names(tree: Node) -> tuple[str, ...]:
-    sources = tree.at("sources")
-    return tuple(sources.value) if sources is not None and isinstance(sources.value, Mapping) else ()
+def _names(tree: Node, key: str) -> tuple[str, ...]:
+    """Of what has names of its own under a key."""
+    found = tree.at(key)
+    return tuple(found.value) if found is not None and isinstance(found.value, Mapping) else ()
 
 
 def _remedy(keys: tuple[str, ...]) -> str:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 from pydantic import SecretStr
 
 from autoscaler import errors
+from autoscaler.core.announcement import Kind
 from autoscaler.settings import store_url
 from autoscaler.settings.keys import Ceiling, CredentialKind, DdmApi, Dialect, LogFormat, LogLevel, SourceKind
 from autoscaler.yamlfile.node import Place
@@ -71,6 +72,30 @@ class SourceSettings:
 
 
 @dataclass(frozen=True)
+class WebhookSettings:
+    """Somebody who is told what happens; `url` may hold a secret, and `proxy` a password."""
+
+    name: str
+    url: SecretStr
+    events: tuple[Kind, ...] = tuple(Kind)
+    targets: tuple[str, ...] = ("*",)
+    proxy: SecretStr | None = None
+    ca_file: Path | None = None
+    secret: SecretStr | None = None  # there, once it is complete
+
+    def by_key(self) -> dict[str, Any]:
+        """By its keys; secrets, and addresses, which may hold one, stay wrapped."""
+        return {
+            "url": self.url,
+            "events": [kind.value for kind in self.events],
+            "targets": list(self.targets),
+            "proxy": self.proxy,
+            "ca_file": None if self.ca_file is None else str(self.ca_file),
+            "secret": self.secret,
+        }
+
+
+@dataclass(frozen=True)
 class PolicyPattern:
     """One entry of policy_files, and where it stands."""
 
@@ -119,6 +144,7 @@ class Settings:
     log_format: LogFormat
     policy_patterns: tuple[PolicyPattern, ...]
     sources: tuple[SourceSettings, ...] = ()
+    webhooks: tuple[WebhookSettings, ...] = ()
     warnings: tuple[str, ...] = ()
 
     def find_policy_files(self) -> tuple[Path, ...]:
@@ -159,6 +185,7 @@ class Settings:
             "mode_ceiling": self.mode_ceiling.value,
             "log": {"level": self.log_level.value, "format": self.log_format.value},
             "sources": {source.name: source.by_key() for source in self.sources},
+            "webhooks": {webhook.name: webhook.by_key() for webhook in self.webhooks},
             "policy_files": [entry.pattern for entry in self.policy_patterns],
         }
 
@@ -167,7 +194,8 @@ class Settings:
         cloud = self.cloud
         held = (cloud.password, cloud.secret_key, cloud.security_token, cloud.proxy, self.token)
         of_sources = [secret for each in self.sources for secret in (each.token, each.password, each.proxy)]
-        return tuple(secret.get_secret_value() for secret in (*held, *of_sources) if secret is not None)
+        of_webhooks = [secret for each in self.webhooks for secret in (each.secret, each.proxy, each.url)]
+        return tuple(secret.get_secret_value() for secret in (*held, *of_sources, *of_webhooks) if secret is not None)
 
     @property
     def listen(self) -> str:
@@ -189,9 +217,18 @@ def masked(value: Any, key: str = "") -> Any:
         return {name: masked(each, name) for name, each in value.items()}
     if isinstance(value, SecretStr) and key == "store":
         return store_url.without_password(value.get_secret_value())
+    if isinstance(value, SecretStr) and key == "url":
+        return without_path(value.get_secret_value())
     if isinstance(value, SecretStr):
         return _without_password(value.get_secret_value()) if key == "proxy" else MASK
     return value
+
+
+def without_path(url: str) -> str:
+    """Who is told, but not where exactly: of many webhooks the path is the secret."""
+    parts = urlsplit(url)
+    bare = parts.path in {"", "/"} and not parts.query
+    return url if bare else f"{parts.scheme}://{parts.netloc}/{MASK}"
 
 
 def _without_password(url: str) -> str:

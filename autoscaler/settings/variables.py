@@ -13,6 +13,7 @@ from typing import Any, Union, get_args, get_origin
 from pydantic import BaseModel
 
 from autoscaler import errors
+from autoscaler.settings import by_name
 from autoscaler.settings.keys import ConfigKeys
 from autoscaler.yamlfile import node, shape
 from autoscaler.yamlfile.node import Node, Place
@@ -119,6 +120,9 @@ def _take(found: Found, name: str, text: str, *, place: Place, under: Node) -> N
     except ValueError:
         found.problems.append(place.problem('is not JSON, as a list or mapping must be; such as ["policies/*.yaml"]'))
         return
+    if keys == (by_name.KEY,):
+        value, wrong = by_name.mapping_of(value)
+        found.problems += wrong
     for depth in range(len(keys) - 1, 0, -1):
         value = _holding(keys[depth], value, under, above=keys[:depth])
     found.tree = node.merge(found.tree, Node({keys[0]: value}, found.tree.place, found.tree.key))

@@ -41,6 +41,20 @@ def source(text: str) -> str:
     return text.rstrip("/")
 
 
+def webhook(text: str) -> str:
+    """The address that events are posted to, as it is; it may have a path and a query.
+
+    Raises:
+        ValueError: it is no such address.
+    """
+    parts = _address(text)
+    if parts.username is not None:
+        raise ValueError("holds credentials; what is sent is signed with AUTOSCALER_WEBHOOKS__NAME__SECRET instead")
+    if parts.fragment or not text.isascii():
+        raise ValueError("holds more than an address can; write such as https://receiver.example/hook, escaped")
+    return text
+
+
 def proxy(text: str) -> str:
     """The address of an HTTP proxy, which may hold a name and password.
 
@@ -107,12 +121,18 @@ def _identifier(text: str) -> str:
     return text
 
 
-_SOURCE_NAME = r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$"
+_NAME = r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$"
 """Such that its variables can be named: AUTOSCALER_SOURCES__NAME__TOKEN."""
 
 
+def _webhook_name(text: str) -> str:
+    if not re.fullmatch(_NAME, text):
+        raise ValueError("is no name for a webhook; it is made of small letters, digits and single underscores")
+    return text
+
+
 def _source_name(text: str) -> str:
-    if not re.fullmatch(_SOURCE_NAME, text):
+    if not re.fullmatch(_NAME, text):
         raise ValueError("is no name for a source; it is made of small letters, digits and single underscores")
     if text == "cloud_eye":
         raise ValueError("is the source that is always there; give this one another name")
@@ -131,8 +151,10 @@ def _schema(**more: Any) -> WithJsonSchema:
 Region = Annotated[str, BeforeValidator(_text(_region)), _schema(pattern="^[a-z0-9]+(-[a-z0-9]+)*$")]
 ProjectId = Annotated[str, AfterValidator(_identifier), _schema(pattern="^[A-Za-z0-9_-]+$")]
 EndpointUrl = Annotated[str, BeforeValidator(_text(endpoint)), _schema(pattern="^https?://[^/?#@]+/*$")]
-SourceName = Annotated[str, AfterValidator(_source_name), _schema(pattern=_SOURCE_NAME)]
+SourceName = Annotated[str, AfterValidator(_source_name), _schema(pattern=_NAME)]
 SourceUrl = Annotated[str, BeforeValidator(_text(source)), _schema(pattern="^https?://[^/?#@]+(/[^?#]*)?$")]
+WebhookName = Annotated[str, AfterValidator(_webhook_name), _schema(pattern=_NAME)]
+WebhookUrl = Annotated[str, BeforeValidator(_text(webhook)), _schema(pattern="^https?://[^/?#@]+([/?][^#]*)?$")]
 ProxyUrl = Annotated[str, BeforeValidator(_text(proxy)), _schema(pattern="^https?://[^/?#@]+/*$")]
 StoreUrl = Annotated[str, BeforeValidator(_text(store_url.store)), _schema(pattern=store_url.PATTERN)]
 HostName = Annotated[str, BeforeValidator(_text(_host_name)), _schema(pattern=_HOST_NAME)]

@@ -1,15 +1,16 @@
 """The store in a database (port `Store`): a transaction or a few for each call, made where the database allows it."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import ParamSpec, Protocol, TypeVar
 
 from autoscaler.core.by_hand import Intervention
 from autoscaler.core.decision import Decision
+from autoscaler.core.letter import Letter
 from autoscaler.core.operation import Operation
 from autoscaler.core.target import InstanceKey
-from autoscaler.ports import Lease, SeenNode
+from autoscaler.ports import Backlog, Lease, SeenNode
 from autoscaler.storage.history import SqlHistory
 from autoscaler.storage.transactions import PRUNE_AT_ONCE, Transactions
 
@@ -92,15 +93,27 @@ class DatabaseStore:
     async def standing(self, *, at: datetime) -> tuple[Intervention, ...]:
         return await self._run(self.transactions.standing, at=at)
 
+    async def post(self, letters: Sequence[Letter]) -> None:
+        await self._run(self.transactions.post, letters)
+
+    async def due_letters(self, webhook: str, *, at: datetime, longest: timedelta, limit: int) -> tuple[Letter, ...]:
+        return await self._run(self.transactions.due_letters, webhook, at=at, longest=longest, limit=limit)
+
+    async def settle(self, letter: Letter) -> None:
+        await self._run(self.transactions.settle, letter)
+
+    async def backlogs(self) -> Mapping[str, Backlog]:
+        return await self._run(self.transactions.backlogs)
+
     async def prune(self, *, before: datetime) -> int:
         """As the port says, in several short transactions: there may be millions of records, and the loop goes on."""
         gone = 0
-        while True:
-            part = await self._run(self.transactions.prune_decisions, before=before)
-            gone += part
-            if part < PRUNE_AT_ONCE:
-                break
-            await asyncio.sleep(0)
+        for some in (self.transactions.prune_decisions, self.transactions.prune_letters):
+            part = PRUNE_AT_ONCE
+            while part == PRUNE_AT_ONCE:
+                part = await self._run(some, before=before)
+                gone += part
+                await asyncio.sleep(0)
         return gone + await self._run(self.transactions.prune_operations, before=before)
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, Engine
 
 from autoscaler.core.operation import Operation
+from autoscaler.ports import Correspondence
 from autoscaler.storage.transactions import Site, Transactions
 from autoscaler.storage.unreadable import Sieve
 
@@ -16,8 +17,10 @@ from autoscaler.storage.unreadable import Sieve
 class FileTransactions(Transactions):
     """As `Transactions`, in one thread."""
 
-    def __init__(self, engine: Engine, site: Site, sieve: Sieve, *, asking: Engine) -> None:
-        super().__init__(engine, site, sieve)
+    def __init__(
+        self, engine: Engine, site: Site, sieve: Sieve, correspondence: Correspondence, *, asking: Engine
+    ) -> None:
+        super().__init__(engine, site, sieve, correspondence)
         self._asking = asking
         self._open: tuple[Operation, ...] = ()
         self._open_at: int | None = None  # the version of the file in which they were open

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from sqlalchemy import Connection, Engine
 
+from autoscaler.ports import Correspondence
 from autoscaler.storage import lease_row
 from autoscaler.storage.transactions import Site, Transactions
 from autoscaler.storage.unreadable import Sieve
@@ -15,8 +16,8 @@ from autoscaler.storage.worker import OneThread
 class LeasedTransactions(Transactions):
     """As `Transactions`; called in one thread, as it remembers what it holds."""
 
-    def __init__(self, engine: Engine, site: Site, sieve: Sieve) -> None:
-        super().__init__(engine, site, sieve)
+    def __init__(self, engine: Engine, site: Site, sieve: Sieve, correspondence: Correspondence) -> None:
+        super().__init__(engine, site, sieve, correspondence)
         self._held = lease_row.Held()
 
     def claim(self, holder: str, lasts: timedelta) -> int | None:

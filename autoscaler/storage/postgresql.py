@@ -10,6 +10,7 @@ from sqlalchemy import URL, make_url, text
 from sqlalchemy.exc import ArgumentError
 
 from autoscaler.errors import StoreError
+from autoscaler.ports import NOBODY, Correspondence
 from autoscaler.storage import database, schema, server, server_faults
 from autoscaler.storage.history import SqlHistory
 from autoscaler.storage.leased import LeasedTransactions, StoredLease
@@ -25,10 +26,13 @@ _MIGRATION_LOCK = 3_614_117_201
 """Any number that nobody else locks in this database."""
 
 
-def open_store(url: str, *, report: Report = log_warning) -> database.DatabaseStore:
+def open_store(
+    url: str, *, correspondence: Correspondence = NOBODY, report: Report = log_warning
+) -> database.DatabaseStore:
     """Open the store of a URL such as `postgresql+psycopg://autoscaler@db.example:5432/autoscaler`.
 
-    Tables are made where they are missing. `report` is told of rows that are left out as unreadable, in any thread.
+    Tables are made where they are missing. `correspondence` says who is told of changes. `report` is told of rows that
+    are left out as unreadable. Both are asked in any thread.
 
     Raises:
         StoreError: in one sentence that names the database and the remedy, and no password.
@@ -45,7 +49,7 @@ def open_store(url: str, *, report: Report = log_warning) -> database.DatabaseSt
         sieve = Sieve(name, report)
         history = SqlHistory(history_engine, _site(name, address, line_of_history), sieve)
         history.operations(limit=1)  # a connection that cannot be had is an error now, not when a page is asked for
-        transactions = LeasedTransactions(engine, _site(name, address, line), sieve)
+        transactions = LeasedTransactions(engine, _site(name, address, line), sieve, correspondence)
         opened.pop_all()
     run = OneThread(name, PATIENCE_SECONDS)
     return database.DatabaseStore(transactions, history, run, lease=StoredLease(transactions, run))

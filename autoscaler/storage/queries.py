@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Delete, Select, and_, bindparam, delete, func, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Delete, Select, and_, bindparam, delete, func, or_, select, text
 
+from autoscaler.core import letter
 from autoscaler.core.by_hand import Kind
 from autoscaler.core.operation import State
 from autoscaler.core.target import InstanceKey
@@ -107,3 +108,36 @@ def forget_interventions(before: int) -> Delete:
     """Delete what was over before that (microseconds), but never the last closed breaker of a target."""
     over = func.coalesce(_I.ended_at, _I.until)
     return delete(tables.interventions).where(over < before, _I.seq.not_in(_last_resets()))
+
+
+_B = tables.outbox.c
+
+POST = text(
+    "INSERT INTO outbox (webhook, event, kind, target, at, body, due, state, attempts, error) VALUES "
+    "(:webhook, :event, :kind, :target, :at, :body, :due, :state, :attempts, :error) ON CONFLICT DO NOTHING"
+)
+"""Stores a letter, unless it is there: one that is told twice must never keep an intent from being stored."""
+
+_WAITING = _B.state == letter.State.WAITING.value
+
+
+def due_letters() -> Select[Any]:
+    """A webhook's letters to be tried `at` that time, oldest first; also those whose time a clock set back put off."""
+    at, longest = bindparam("at", type_=BigInteger), bindparam("longest", type_=BigInteger)
+    return (
+        select(tables.outbox)
+        .where(_B.webhook == bindparam("webhook"), _WAITING, or_(_B.due <= at, _B.due > at + longest))
+        .order_by(_B.seq)
+        .limit(bindparam("limit"))
+    )
+
+
+def waiting_letters() -> Select[Any]:
+    """Of each webhook how many letters wait, and since when the oldest does."""
+    return select(_B.webhook, func.count(), func.min(_B.at)).where(_WAITING).group_by(_B.webhook)
+
+
+def forget_letters(before: int, at_most: int) -> Delete:
+    """Delete letters of before that (microseconds), delivered or not, no more than so many."""
+    oldest = select(_B.seq).where(_B.at < before).order_by(_B.at).limit(at_most)
+    return delete(tables.outbox).where(_B.seq.in_(oldest))

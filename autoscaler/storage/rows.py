@@ -8,8 +8,10 @@ from typing import Any
 
 from sqlalchemy import RowMapping
 
+from autoscaler.core import letter as letters
 from autoscaler.core.by_hand import Intervention, Kind
 from autoscaler.core.decision import Decision, Reason
+from autoscaler.core.letter import Letter
 from autoscaler.core.operation import Operation, State
 from autoscaler.core.policy import Direction
 from autoscaler.core.target import InstanceKey
@@ -197,6 +199,45 @@ def to_intervention(row: Row) -> Intervention:
         )
     except (ValueError, TypeError, OverflowError) as error:
         raise CorruptRowError(f"row {row['id']!r} of table interventions cannot be read ({error})") from error
+
+
+def of_letter(letter: Letter) -> dict[str, Any]:
+    """The columns of a letter."""
+    return {
+        "webhook": letter.webhook,
+        "event": letter.id,
+        "kind": letter.kind,
+        "target": letter.target,
+        "at": micros(letter.at),
+        "body": letter.body,
+        "due": micros(letter.due),
+        "state": letter.state.value,
+        "attempts": letter.attempts,
+        "error": writable(letter.error),
+    }
+
+
+def to_letter(row: Row) -> Letter:
+    """The letter of a row.
+
+    Raises:
+        CorruptRowError: any column cannot be read; the text names the row.
+    """
+    try:
+        return Letter(
+            webhook=row["webhook"],
+            id=row["event"],
+            kind=row["kind"],
+            target=row["target"],
+            at=instant(row["at"]),
+            body=row["body"],
+            due=instant(row["due"]),
+            state=letters.State(row["state"]),
+            attempts=_whole(row["attempts"]),
+            error=row["error"],
+        )
+    except (ValueError, TypeError, OverflowError) as error:
+        raise CorruptRowError(f"row {row['event']!r} of table outbox cannot be read ({error})") from error
 
 
 def _list(values: Sequence[str]) -> str:

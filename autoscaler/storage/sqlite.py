@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from autoscaler.errors import StoreError
+from autoscaler.ports import NOBODY, Correspondence
 from autoscaler.storage import connection as connections
 from autoscaler.storage import database, faults, lock, schema
 from autoscaler.storage.file_transactions import FileTransactions
@@ -18,10 +19,13 @@ from autoscaler.storage.unreadable import Report, Sieve, log_warning
 _EXAMPLE = "sqlite:////var/lib/autoscaler/autoscaler.db"
 
 
-def open_store(url: str, *, report: Report = log_warning) -> database.DatabaseStore:
+def open_store(
+    url: str, *, correspondence: Correspondence = NOBODY, report: Report = log_warning
+) -> database.DatabaseStore:
     """Open the store of a URL such as `sqlite:////var/lib/autoscaler/autoscaler.db`, for this process alone.
 
-    Directory and tables are made where they are missing. `report` is told of rows that are left out as unreadable.
+    Directory and tables are made where they are missing. `correspondence` says who is told of changes; `report` is
+    told of rows that are left out as unreadable.
 
     Raises:
         StoreError: in one sentence that names the file and the remedy.
@@ -40,7 +44,7 @@ def open_store(url: str, *, report: Report = log_warning) -> database.DatabaseSt
         engine.dispose()
         held.release()
         raise
-    transactions = FileTransactions(engine, site, sieve, asking=connections.reading(file))
+    transactions = FileTransactions(engine, site, sieve, correspondence, asking=connections.reading(file))
     return database.DatabaseStore(transactions, history, database.OnTheLoop(), release=held.release)
 
 

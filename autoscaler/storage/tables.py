@@ -134,3 +134,25 @@ lease = Table(
     Column("fence", BigInteger, nullable=False),  # one more at each take-over
     Column("until", BigInteger, nullable=False),  # by the database's clock
 )
+
+outbox = Table(
+    "outbox",  # what is to be told to webhooks, and what was: a second telling of the same event is not stored
+    metadata,
+    Column("seq", Serial, primary_key=True),
+    Column("webhook", Text, nullable=False),
+    Column("event", Text, nullable=False),  # Letter.id
+    Column("kind", Text, nullable=False),
+    Column("target", Text),  # none: of no target, or of all
+    Column("at", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),  # sent as it is
+    Column("due", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("error", Text, nullable=False),
+)
+
+_WAITING = text("state = 'waiting'")
+
+Index("one_letter_per_webhook_and_event", outbox.c.webhook, outbox.c.event, unique=True)
+Index("outbox_by_time", outbox.c.at)  # pruning
+Index("outbox_waiting", outbox.c.webhook, outbox.c.due, sqlite_where=_WAITING, postgresql_where=_WAITING)

@@ -6,16 +6,18 @@ They wait for the database: who may not wait calls them in a thread (`worker`).
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, Engine, insert, select, update
 
+from autoscaler.core import letter as letters
 from autoscaler.core.by_hand import Intervention
 from autoscaler.core.decision import Decision
+from autoscaler.core.letter import Letter
 from autoscaler.core.operation import Operation, State
 from autoscaler.core.target import InstanceKey
 from autoscaler.errors import StoreError
-from autoscaler.ports import OperationOpenError, SeenNode
+from autoscaler.ports import Backlog, Correspondence, OperationOpenError, SeenNode
 from autoscaler.storage import faults, queries, rows, tables
 from autoscaler.storage.unreadable import Sieve
 
@@ -48,15 +50,18 @@ class Transactions:
     - seen nodes: reported; the group counts as seen without nodes, so that its nodes warm up once more.
     """
 
-    def __init__(self, engine: Engine, site: Site, sieve: Sieve) -> None:
+    def __init__(self, engine: Engine, site: Site, sieve: Sieve, correspondence: Correspondence) -> None:
         self.engine = engine
         self._site = site
+        self._correspondence = correspondence
         self._sieve = sieve
         self._closed = False
         # Asked in every cycle, so they are made once: to build one takes longer than to run it.
         self._open_or_since = queries.open_or_since()
         self._seen_nodes = queries.seen_nodes()
         self._standing = queries.standing()
+        self._due_letters = queries.due_letters()
+        self._waiting_letters = queries.waiting_letters()
 
     def commit_intent(self, operation: Operation, decision: Decision) -> None:
         """As the port says; and refused where a row of the instance is in a state that this version does not know."""
@@ -67,6 +72,7 @@ class Transactions:
                 self._refuse_unreadable(connection, operation.instance)
                 connection.execute(insert(tables.operations), rows.of_operation(operation))
                 connection.execute(insert(tables.decisions), rows.of_decision(decision, operation.id))
+                _post(connection, self._correspondence.of_intent(operation, decision))
         except faults.ConflictError as error:
             raise self._conflict(operation, error) from error
 
@@ -79,6 +85,7 @@ class Transactions:
             done = connection.execute(change.values(rows.of_operation(operation)))
             if done.rowcount == 1:
                 _import(connection, beside)
+                _post(connection, self._correspondence.of_step(operation))
                 return
             found = connection.execute(select(o.state).where(o.id == was.id)).scalar()
         raise StoreError(
@@ -145,6 +152,7 @@ class Transactions:
                 connection.execute(change.values(ended_at=row["ended_at"], ended_by=row["ended_by"]))
             for one in begun:
                 connection.execute(insert(tables.interventions), rows.of_intervention(one))
+            _post(connection, self._correspondence.of_interventions(begun, ended))
 
     def standing(self, *, at: datetime) -> tuple[Intervention, ...]:
         """As the port says.
@@ -158,6 +166,36 @@ class Transactions:
             return tuple(rows.to_intervention(row) for row in found)
         except rows.CorruptRowError as error:
             raise StoreError(f"{self._site.name}: {error}; {_REPAIR_BY_HAND}") from error
+
+    def post(self, posted: Sequence[Letter]) -> None:
+        with self._transaction() as connection:
+            _post(connection, posted)
+
+    def due_letters(self, webhook: str, *, at: datetime, longest: timedelta, limit: int) -> tuple[Letter, ...]:
+        """As the port says; a row that cannot be read is left out and reported."""
+        moment = rows.micros(at)
+        wanted = {"webhook": webhook, "at": moment, "longest": longest // timedelta(microseconds=1), "limit": limit}
+        with self._question() as connection:
+            found = connection.execute(self._due_letters, wanted).mappings().all()
+        return self._sieve.readable(found, rows.to_letter)
+
+    def settle(self, letter: Letter) -> None:
+        b = tables.outbox.c
+        here = (b.webhook == letter.webhook, b.event == letter.id, b.state == letters.State.WAITING.value)
+        row = rows.of_letter(letter)
+        tried = {name: row[name] for name in ("due", "state", "attempts", "error")}
+        with self._transaction() as connection:
+            connection.execute(update(tables.outbox).where(*here).values(tried))
+
+    def backlogs(self) -> dict[str, Backlog]:
+        with self._question() as connection:
+            found = connection.execute(self._waiting_letters).all()
+        return {webhook: Backlog(waiting, rows.instant(oldest)) for webhook, waiting, oldest in found}
+
+    def prune_letters(self, *, before: datetime) -> int:
+        """Forget some of the older letters; how many, less than PRUNE_AT_ONCE where it was all."""
+        with self._transaction() as connection:
+            return connection.execute(queries.forget_letters(rows.micros(before), PRUNE_AT_ONCE)).rowcount
 
     def prune_decisions(self, *, before: datetime) -> int:
         """Forget some of the older records; how many, less than PRUNE_AT_ONCE where it was all."""
@@ -224,6 +262,12 @@ def _import(connection: Connection, operations: Sequence[Operation]) -> None:
     for operation in operations:
         if connection.execute(select(o.seq).where(o.id == operation.id)).first() is None:
             connection.execute(insert(tables.operations), rows.of_operation(operation))
+
+
+def _post(connection: Connection, posted: Sequence[Letter]) -> None:
+    """In the transaction of what they tell of; one that is there already is left as it is."""
+    if posted:
+        connection.execute(queries.POST, [rows.of_letter(letter) for letter in posted])
 
 
 def _group(instance: InstanceKey, group_id: str) -> tuple[ColumnElement[bool], ...]:

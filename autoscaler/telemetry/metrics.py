@@ -21,7 +21,8 @@ from autoscaler.core.history import Standing
 from autoscaler.core.operation import Operation, State
 from autoscaler.core.policy import Direction, Fleet, Policy
 from autoscaler.core.target import Mode, Snapshot
-from autoscaler.telemetry import error_name, fleet_series, target_series
+from autoscaler.ports import Backlog
+from autoscaler.telemetry import error_name, fleet_series, target_series, webhook_series
 from autoscaler.telemetry.latest import Latest
 from autoscaler.telemetry.steps import Steps
 
@@ -52,6 +53,7 @@ class Metrics:
         self.born = clock.now()
         self._targets: dict[str, Latest] = {}
         self._fleet = fleet_series.FleetCollector()
+        self._backlogs = webhook_series.BacklogCollector(clock)
         self._steps = Steps()
         self._pages: dict[str, bytes] = {}
         self._registry = CollectorRegistry()
@@ -59,6 +61,7 @@ class Metrics:
         ProcessCollector(registry=self._registry)
         self._registry.register(target_series.TargetCollector(self._targets, clock))
         self._registry.register(self._fleet)
+        self._registry.register(self._backlogs)
         self.leads(leader=leader)
 
     def _build_instruments(self) -> None:
@@ -96,6 +99,25 @@ class Metrics:
             "Real time that calls to the cloud took.",
             ["service", "operation"],
             buckets=CALL_BUCKETS,
+            registry=registry,
+        )
+        self._deliveries = Counter(
+            "autoscaler_webhook_requests",
+            "Attempts to deliver a letter by how they ended: an HTTP status, or an error's name.",
+            ["webhook", "code"],
+            registry=registry,
+        )
+        self._delivery_durations = Histogram(
+            "autoscaler_webhook_request_duration_seconds",
+            "Real time that attempts to deliver a letter took.",
+            ["webhook"],
+            buckets=CALL_BUCKETS,
+            registry=registry,
+        )
+        self._given_up = Counter(
+            "autoscaler_webhook_letters_given_up",
+            "Letters that were not delivered and are tried no more.",
+            ["webhook"],
             registry=registry,
         )
         self._lateness = _Late("autoscaler_cycle_lateness_seconds", "How late the last cycle began.", registry)
@@ -196,6 +218,16 @@ class Metrics:
 
     def skew(self, seconds: float) -> None:
         self._skew.set(seconds)
+
+    def delivery(self, webhook: str, code: str, seconds: float, *, given_up: bool) -> None:
+        """An attempt to deliver a letter ended."""
+        self._deliveries.labels(webhook, code).inc()
+        self._delivery_durations.labels(webhook).observe(seconds)
+        self._given_up.labels(webhook).inc(float(given_up))
+
+    def backlogs(self, backlogs: Mapping[str, Backlog | None]) -> None:
+        """What waits for each webhook; how old it is is seen when a page is rendered."""
+        self._backlogs.latest = dict(backlogs)
 
     def config_loaded(self, *, successful: bool) -> None:
         """The policies were loaded, or refused."""

@@ -14,7 +14,7 @@ from autoscaler.core.operation import Operation, State
 from autoscaler.core.policy import Direction, Fleet, Policy
 from autoscaler.core.target import Snapshot
 from autoscaler.errors import AutoscalerError
-from autoscaler.ports import Reload
+from autoscaler.ports import Backlog, Reload
 from autoscaler.telemetry import error_name, logs, reload_lines
 from autoscaler.telemetry.metrics import Metrics
 from autoscaler.telemetry.steps import Steps
@@ -106,6 +106,14 @@ class Telemetry:
 
     def leads(self, *, leader: bool) -> None:
         self.metrics.leads(leader=leader)
+
+    def delivery(self, webhook: str, code: str, seconds: float, *, given_up: bool) -> None:
+        self.metrics.delivery(webhook, code, seconds, given_up=given_up)
+        fields = {"webhook": webhook, "code": code, "seconds": round(seconds, 3)}
+        logs.write("debug", "webhook call", fields)
+
+    def backlogs(self, backlogs: Mapping[str, Backlog | None]) -> None:
+        self.metrics.backlogs(backlogs)
 
     def event(self, level: str, message: str, **fields: object) -> None:
         logs.write(level, message, fields)

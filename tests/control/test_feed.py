@@ -7,9 +7,11 @@ from datetime import timedelta
 import pytest
 
 from autoscaler.control import feed as feeds
+from autoscaler.control.announcer import Announcer
 from autoscaler.control.broadcast import Broadcast
+from autoscaler.control.correspondence import Correspondent
 from autoscaler.control.feed import Feed, Follower
-from autoscaler.ports import EventKind, FeedFullError
+from autoscaler.ports import EventKind, FeedFullError, Monitor
 from tests.control.house import House, orders
 from tests.fakes import FakeClock, RecordingMonitor
 
@@ -27,6 +29,12 @@ def feed(clock) -> Feed:
 def tell(feed: Feed, count: int, *, start: int = 0) -> None:
     for number in range(start, start + count):
         feed.publish(EventKind.CYCLE, None, lambda number=number: {"n": number})  # type: ignore[misc]
+
+
+def broadcast(monitor: Monitor, feed: Feed) -> Broadcast:
+    """Nobody is told outside."""
+    clock = FakeClock()
+    return Broadcast(monitor, feed, Announcer(Correspondent(source="/", clock=clock), clock))
 
 
 async def heard(follower: Follower) -> list[int | str]:
@@ -93,7 +101,7 @@ async def test_a_follower_that_is_too_slow_is_told_that_it_lost_something(feed):
 
 
 async def test_no_more_is_kept_than_a_bound_with_a_cycle_of_every_target(feed):
-    Broadcast(RecordingMonitor(), feed).targets([orders()] * 100)
+    broadcast(RecordingMonitor(), feed).targets([orders()] * 100)
     follower = feed.follow(None)
     tell(feed, feeds.KEPT + 100)
     assert len(await heard(follower)) == feeds.KEPT + 100
@@ -139,7 +147,7 @@ async def test_at_the_end_everybody_is_let_go(feed):
 async def test_a_cycle_that_moves_tells_its_operation_its_decision_and_itself():
     house = House()
     feed = Feed(house.clock)
-    house.monitor = Broadcast(house.monitor, feed)  # type: ignore[assignment]  # it passes everything on
+    house.monitor = broadcast(house.monitor, feed)  # type: ignore[assignment]  # it passes everything on
     house.start()
     follower = feed.follow(None)
 
@@ -157,7 +165,7 @@ async def test_a_round_over_the_targets_is_told():
     house = House()
     feed = Feed(house.clock)
     follower = feed.follow(None)
-    Broadcast(house.monitor, feed).cycle(interval=timedelta(minutes=1), seconds=0.25, lateness=0.5, targets=3, errors=1)
+    broadcast(house.monitor, feed).cycle(interval=timedelta(minutes=1), seconds=0.25, lateness=0.5, targets=3, errors=1)
     (event,) = await follower.take(0) or ()
     assert json.loads(event.data) == {
         "interval_seconds": 60.0,

@@ -23,7 +23,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "test2"
-down_revision = "0003"
+down_revision = "0004"
 
 
 def upgrade():

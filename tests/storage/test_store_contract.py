@@ -1,8 +1,7 @@
 """What every Store and its History promise (autoscaler/ports.py): the one in SQLite, and the fake in memory."""
 
 import asyncio
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,7 +17,6 @@ from autoscaler.core.policy import Direction
 from autoscaler.core.target import InstanceKey
 from autoscaler.errors import StoreError
 from autoscaler.ports import OperationOpenError, SeenNode
-from autoscaler.storage import opening
 from autoscaler.storage.database import DatabaseStore
 from tests import fakes
 from tests.storage import samples
@@ -29,37 +27,6 @@ Store = DatabaseStore | fakes.MemoryStore
 HOUR = timedelta(hours=1)
 MICROSECOND = timedelta(microseconds=1)
 FAR_FUTURE = datetime(9000, 1, 1, tzinfo=UTC)
-
-
-@pytest.fixture(params=["sqlite", "memory", "postgresql"])
-def make_store(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[[], Store]]:
-    """Makes stores that are empty and, where there is a lease, lead."""
-    made: list[Store] = []
-
-    def make() -> Store:
-        if request.param == "memory":
-            made.append(fakes.MemoryStore())
-        elif request.param == "sqlite":
-            made.append(opening.open_store(f"sqlite:///{tmp_path_factory.mktemp('store')}/autoscaler.db"))
-        else:
-            server = request.getfixturevalue("postgresql")
-            made.append(opening.open_store(server.url(server.emptied_database())))
-            assert leading(made[-1]) == 1
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
-
-
-def leading(store: Store) -> int | None:
-    """In a loop of its own, as fixtures and tests have theirs."""
-    assert store.lease is not None
-    lease = store.lease
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(lambda: asyncio.run(lease.claim("test", HOUR))).result()
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from autoscaler.core.operation import State
 from autoscaler.core.policy import Budget, Direction, Fleet, FleetLimits, Metric, ThresholdRule
 from autoscaler.core.target import Mode
 from autoscaler.errors import NotFound
+from autoscaler.ports import Backlog
 from autoscaler.telemetry.metrics import Metrics
 from tests.telemetry.conftest import MINUTE, START, Page, StandingClock, decision, planned, policy, snapshot, way
 
@@ -41,10 +42,35 @@ def tell_everything(page: Page) -> None:
     metrics.cycle(interval=MINUTE, seconds=0.2, lateness=0.01, targets=1, errors=0)
     metrics.call("ddm", "enlarge", "200", 0.1)
     metrics.fleet(FLEET, USE)
+    metrics.delivery("pager", "204", 0.1, given_up=False)
+    metrics.backlogs({"pager": None})
     metrics.skew(-1.5)
     metrics.config_loaded(successful=True)
     metrics.failed("orders", NotFound("no such group"))
     metrics.decided(policy(), decision(), COOLDOWNS)
+
+
+# What is told to webhooks.
+
+
+def test_what_waits_for_a_webhook_grows_older_and_nothing_that_waits_is_zero(page):
+    page.metrics.backlogs({"pager": Backlog(3, START), "chat": None})
+    assert page.of("webhook_letters_waiting") == {("pager",): 3, ("chat",): 0}
+    page.clock.at += MINUTE
+    assert page.of("webhook_oldest_letter_age_seconds") == {("pager",): 60, ("chat",): 0}
+    page.metrics.backlogs({})
+    assert page.of("webhook_letters_waiting") == page.of("webhook_oldest_letter_age_seconds") == {}
+
+
+def test_attempts_are_counted_by_how_they_ended(page):
+    for code, given_up in [("204", False), ("TimeoutError", False), ("410", True)]:
+        page.metrics.delivery("pager", code, 0.2, given_up=given_up)
+    assert page.of("webhook_requests_total") == {
+        ("204", "pager"): 1,
+        ("TimeoutError", "pager"): 1,
+        ("410", "pager"): 1,
+    }
+    assert page.of("webhook_letters_given_up_total") == {("pager",): 1}
 
 
 # No value, no series.
