@@ -1,13 +1,14 @@
 """The pages in a real browser over a console of fakes: a thousand targets, every state, and a daemon that goes away."""
 
 import math
-from collections.abc import Generator
+import time
+from collections.abc import Callable, Generator
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from autoscaler.ports import EventKind
-from tests.browser import LOOKS, Visit, chromium, visit
+from tests.browser import LOOKS, SECONDS, Visit, chromium, visit
 from tests.web.conftest import NOW, TOKEN, FakeConsole, Served, held, operation, record, target
 
 MANY = 1000
@@ -216,6 +217,66 @@ def test_every_dialog_says_what_will_happen_and_can_be_used_by_everybody(browser
         assert seen.findings() == []
         seen.page.keyboard.press("Escape")
         expect(seen.page.get_by_role("button", name=f"{action}…")).to_be_focused()
+
+
+def test_nothing_is_sent_before_what_it_does_was_said(browser, served):
+    with visit(browser, f"{served.url}/targets/orders") as seen:
+        page = seen.page
+        page.get_by_role("button", name="Override…").click()
+        told, send = page.locator("dialog[open] .foretold"), page.get_by_role("button", name="Override orders")
+        expect(told).to_contain_text("stays at 3 nodes")
+        expect(send).to_be_enabled()
+
+        held_up: list[Route] = []
+
+        def hold_up(route: Route) -> None:
+            held_up.append(route)
+
+        page.route("**/foretold?**", hold_up)
+        page.locator("dialog[open]").get_by_label("Nodes").fill("6")
+        expect(send).to_be_disabled()
+        page.keyboard.press("Enter")
+        wait_for(page, lambda: held_up)
+        held_up[-1].continue_()
+
+        expect(told).to_contain_text("goes from 3 to 6 nodes")
+        assert not page.locator("#token-dialog").is_visible()
+        page.keyboard.press("Enter")
+        give(seen, TOKEN)
+        expect(page.locator("#told")).to_have_text("The number of nodes is set.")
+    assert [one[:3] for one in served.console.asked if one[0] == "override"] == [("override", "orders", 6)]
+
+
+def test_what_cannot_be_done_cannot_be_sent_and_what_is_not_said_is_asked_again(browser, served):
+    with visit(browser, f"{served.url}/targets/orders") as seen:
+        page = seen.page
+        page.get_by_role("button", name="Override…").click()
+        told, send = page.locator("dialog[open] .foretold"), page.get_by_role("button", name="Override orders")
+        expect(send).to_be_enabled()
+
+        page.locator("dialog[open]").get_by_label("For how long").fill("90d")
+        expect(told).to_have_text("For: at most 30d; what is to stay belongs into the policy's min and max.")
+        expect(send).to_be_disabled()
+
+        page.route("**/foretold?**", lambda route: route.abort())
+        page.locator("dialog[open]").get_by_label("For how long").fill("1d")
+        expect(told).to_have_text("The daemon does not answer.")
+        expect(send).to_be_disabled()
+        page.unroute("**/foretold?**")
+        expect(send).to_be_enabled()
+        expect(told).to_contain_text("stays at 3 nodes")
+
+        served.console.shown = [target(nodes=target()["nodes"] | {"current": 5})]
+        fresh(served)
+        expect(told).to_contain_text("goes from 5 to 3 nodes")
+
+
+def wait_for(page: Page, true: Callable[[], object]) -> None:
+    """Until it is so, while the page goes on."""
+    deadline = time.monotonic() + SECONDS
+    while not true():
+        assert time.monotonic() < deadline
+        page.wait_for_timeout(10)
 
 
 def pause(seen: Visit, token: str) -> None:

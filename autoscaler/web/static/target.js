@@ -51,7 +51,10 @@ ranges.addEventListener("change", (event) => {
 document.getElementById("unzoom").addEventListener("click", () => charts.show(ranges.querySelector("input:checked").value));
 charts.show(wanted.value);
 
+const foretellAgain = steer(name);
 live(`/api/v1/events?target=${encodeURIComponent(name)}&events=decision&events=operation&events=intervention&events=reload`, {
-  changed: () => charts.update(),
+  changed: () => {
+    charts.update();
+    foretellAgain();
+  },
 });
-steer(name);
