@@ -81,8 +81,11 @@ def chromium() -> Generator[Browser]:
 
 
 @contextmanager
-def visit(browser: Browser, url: str, look: str = "desk-light") -> Generator[Visit]:
-    """A tab of its own; at its end its console must have said nothing wrong."""
+def visit(browser: Browser, url: str, look: str = "desk-light", *, clock: bool = False) -> Generator[Visit]:
+    """A tab of its own; at its end its console must have said nothing wrong.
+
+    With `clock` its time passes as `page.clock` lets it.
+    """
     (width, height), scheme = LOOKS[look]
     context = browser.new_context(
         viewport={"width": width, "height": height},
@@ -97,6 +100,8 @@ def visit(browser: Browser, url: str, look: str = "desk-light") -> Generator[Vis
         "console", lambda one: made.said.append(f"{one.type}: {one.text}") if one.type in ("error", "warning") else None
     )
     page.on("pageerror", lambda error: made.said.append(f"thrown: {error}"))
+    if clock:
+        page.clock.install()
     page.goto(url)
     try:
         yield made

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Generator
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Page, Request, Route, expect
 
 from autoscaler.ports import EventKind
 from tests.browser import LOOKS, SECONDS, Visit, chromium, visit
@@ -151,6 +151,44 @@ def test_a_page_whose_daemon_is_gone_says_so(browser, console):
         expect(seen.page.get_by_role("alert")).to_contain_text("Not up to date: the daemon has not answered since")
         expect(seen.page.locator("#link")).to_have_text("reconnecting…")
         assert seen.findings() == []
+
+
+def test_a_page_that_is_read_but_not_followed_is_up_to_date(browser, served):
+    """Where too many follow already."""
+    others = [served.call(served.console.feed.follow, None) for _ in range(3)]
+    with visit(browser, served.url, clock=True) as seen:
+        expect(seen.page.locator("#link")).to_have_text("reconnecting…")
+        seen.page.evaluate(WATCHED)
+
+        reading = [0]
+
+        def counted(step: int) -> Callable[[Request], None]:
+            def count(one: Request) -> None:
+                reading[0] += step * (one.url == f"{served.url}/")
+
+            return count
+
+        seen.page.on("request", counted(1))
+        seen.page.on("requestfinished", counted(-1))
+        for minute in (1, 2):
+            served.console.shown = [target(error=f"it failed in minute {minute}")]
+            for _ in range(60):
+                seen.page.clock.run_for(1000)
+                wait_for(seen.page, lambda: not reading[0])
+            expect(seen.page.locator(".row")).to_contain_text(f"it failed in minute {minute}")
+
+        assert seen.page.evaluate("staleShown") == 0
+        served.call(others[0].close)
+        seen.page.clock.run_for(30_000)
+        expect(seen.page.locator("#link")).to_have_text("live")
+
+
+# How often the words that the page is not up to date were shown from then on.
+WATCHED = """() => {
+  window.staleShown = 0;
+  const stale = document.getElementById("stale");
+  new MutationObserver(() => { if (!stale.hidden) window.staleShown += 1; }).observe(stale, { attributes: true });
+}"""
 
 
 def test_the_first_target_appears_by_itself(browser, served):

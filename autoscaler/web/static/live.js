@@ -8,7 +8,7 @@ const AT_MOST = 1200;
 const BECOMES_STALE = 6000;
 
 const link = document.getElementById("link"), stale = document.getElementById("stale");
-let good = Date.now(), wanted = false, timer = 0, pace = AT_MOST, living = "waiting", after = () => {};
+let good = Date.now(), failing = false, wanted = false, timer = 0, pace = AT_MOST, after = () => {};
 
 export function live(path, { changed = () => {}, event = () => {} } = {}) {
   after = changed;
@@ -29,7 +29,6 @@ export function live(path, { changed = () => {}, event = () => {} } = {}) {
 }
 
 function show(now) {
-  living = now;
   const words = now === "live" ? "live" : "reconnecting…";
   if (link.textContent !== words) link.textContent = words;
   link.className = `link ${now}`;
@@ -61,7 +60,9 @@ async function read() {
     if (!answer.ok && answer.status !== 404) throw new Error(`HTTP ${answer.status}`);
     take(new DOMParser().parseFromString(await answer.text(), "text/html"));
     good = Date.now();
+    failing = false;
   } catch {
+    failing = true;
     schedule(3000);
   }
   const took = performance.now() - begun; // a large fleet is read less often
@@ -82,10 +83,10 @@ function take(fresh) {
   after();
 }
 
-// Whether what is shown is what is: neither a stream nor a page for a while means that it is not.
+// Whether what is shown is what is: a page that cannot be read means that it is not. Without a stream it may well be:
+// too many may follow already, and the page is read all the same.
 function look() {
-  const silent = Date.now() - good;
-  const lost = living !== "live" ? silent > BECOMES_STALE : silent > 3 * AT_LEAST;
+  const silent = Date.now() - good, lost = silent > (failing ? BECOMES_STALE : 3 * AT_LEAST);
   if (document.hidden || (lost === !stale.hidden && !lost)) return;
   stale.hidden = !lost;
   document.body.classList.toggle("stalled", lost);
