@@ -53,7 +53,10 @@ def router(console: Console, *, steerable: bool) -> APIRouter:
         read = pages.head() | _target(console, name)
         if not read["target"]:
             return await pages.missing(name, request, read)
-        found = await asyncio.to_thread(console.decisions, name, before=at + _MICROSECOND, since=at, limit=1)
+        try:
+            found = await asyncio.to_thread(console.decisions, name, before=at + _MICROSECOND, since=at, limit=1)
+        except StoreError as error:
+            return await pages.missing(name, request, read | {"trouble": str(error)})
         found = found or _own(read["target"], at)
         if not found:
             return await pages.missing(name, request, read | {"at": rfc3339(at)})

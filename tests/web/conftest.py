@@ -189,6 +189,7 @@ class FakeConsole:
     leader: str | None = None  # another daemon
     lately: Json = field(default_factory=dict)
     broken: str = ""
+    no_history: str = ""  # only what was is not to be had
     bug: Exception | None = None  # a mistake of ours, somewhere inside
     refusal: str = ""
     invalid: str = ""
@@ -236,12 +237,12 @@ class FakeConsole:
         limit: int,
         oldest_first: bool = False,
     ) -> tuple[Json, ...]:
-        self._check()
+        self._check_history()
         self.asked.append((target, before, since))
         return _part(self.records.get(target, []), "at", before, since, limit, oldest_first=oldest_first)
 
     def samples(self, target: str, *, since: datetime | None, until: datetime | None, points: int) -> Json:
-        self._check()
+        self._check_history()
         if self.unanswerable:
             raise QuestionInvalidError(self.unanswerable)
         self.asked.append((target, since, until, points))
@@ -256,7 +257,7 @@ class FakeConsole:
         since: datetime | None = None,
         oldest_first: bool = False,
     ) -> tuple[Json, ...]:
-        self._check()
+        self._check_history()
         mine = [one for one in self.ended if target in (None, one["target"])]
         return _part(mine, "committed_at", before, since, limit, oldest_first=oldest_first)
 
@@ -270,6 +271,7 @@ class FakeConsole:
         return {"server": {"token": "**********"}}
 
     def interventions(self, target: str | None = None, *, limit: int) -> tuple[Json, ...]:
+        self._check_history()
         return tuple(one for one in self.done if target is None or one["target"] in (None, target))[:limit]
 
     async def pause(self, target: str | None, *, lasts: timedelta | None, reason: str, who: str) -> Json:
@@ -316,6 +318,11 @@ class FakeConsole:
             raise self.bug
         if self.broken:
             raise StoreError(self.broken)
+
+    def _check_history(self) -> None:
+        self._check()
+        if self.no_history:
+            raise StoreError(self.no_history)
 
 
 def _part(

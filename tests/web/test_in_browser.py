@@ -378,6 +378,20 @@ def test_charts_span_what_is_asked_for_and_a_click_opens_a_decision(browser, ser
         assert seen.said == []
 
 
+def test_a_decision_that_cannot_be_read_says_why(browser, served):
+    served.console.records = {"orders": [record(59), record(50, "out", "above_threshold")]}
+    with visit(browser, f"{served.url}/targets/orders") as seen:
+        drawer = seen.page.locator("#decision-dialog")
+        served.console.no_history = "others wait for its answer"
+        seen.page.locator("#history tr.out a").click()
+        expect(drawer).to_contain_text("The daemon cannot read its store: others wait for its answer")
+        seen.page.keyboard.press("Escape")
+
+        served.console.bug = RuntimeError("a mistake")
+        seen.page.locator("#history tr.out a").click()
+        expect(drawer).to_contain_text("The daemon failed at this; its log says at what.")
+
+
 def test_a_part_of_a_chart_can_be_looked_at_closely(browser, served):
     with visit(browser, f"{served.url}/targets/orders") as seen:
         expect(seen.page.locator("#chart canvas")).to_have_count(2)

@@ -128,6 +128,17 @@ def test_a_store_that_cannot_be_read_is_no_missing_target(served):
     assert "The store cannot be read. the disk is gone This cannot be shown now" in Document(answer.text).text
 
 
+@pytest.mark.parametrize("path", [PATH, f"{PATH}/decisions/{OUT['at']}", "/"])
+def test_where_only_the_history_cannot_be_read_the_page_says_so(served, path):
+    served.console.no_history = "others wait for its answer"
+
+    answer = served.http.get(path)
+
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert answer.status_code == (503 if "decisions" in path else 200)
+    assert "The store cannot be read. others wait for its answer" in Document(answer.text).text
+
+
 def test_a_decision_is_explained_stage_by_stage(served):
     served.console.records = {"orders": [record(59), OUT]}
 

@@ -11,12 +11,21 @@ async function explain(address) {
   content.textContent = "Loading…";
   if (!drawer.open) drawer.showModal();
   try {
-    const answer = await fetch(address, { cache: "no-store" });
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const answer = await fetch(address, { cache: "no-store" }), text = await answer.text();
+    const page = new DOMParser().parseFromString(text, "text/html");
     const found = page.getElementById("decision") ?? page.querySelector(".missing");
-    content.replaceChildren(document.adoptNode(found));
+    content.replaceChildren(found ? document.adoptNode(found) : errorIn(text, answer.status));
   } catch {
     content.textContent = "The daemon does not answer.";
+  }
+}
+
+// What an answer that is no page says: the API's `{"error": …}`, or at least its status.
+function errorIn(text, status) {
+  try {
+    return JSON.parse(text).error ?? `The daemon answered ${status}.`;
+  } catch {
+    return `The daemon answered ${status}.`;
   }
 }
 
