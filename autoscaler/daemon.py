@@ -153,7 +153,14 @@ class Daemon:
                 in_flight=executor.in_flight,
                 leadership=self._leadership,
             )
-            poller = Poller(cloud=self._cloud, metrics=sources, store=store, memory=memory, leadership=self._leadership)
+            poller = Poller(
+                cloud=self._cloud,
+                metrics=sources,
+                store=store,
+                memory=memory,
+                leadership=self._leadership,
+                monitor=self._monitor,
+            )
             cycle = Cycle(
                 cloud=self._cloud,
                 store=store,

@@ -162,9 +162,11 @@ def _status_row(target: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _operation_words(target: dict[str, Any]) -> str:
-    operation, shadow = target["operation"], target.get("shadow_operation")
+    operation, shadow, refused = target["operation"], target.get("shadow_operation"), target.get("refused")
     if operation:
         return f"{operation['state']}{', overdue' if target['overdue'] else ''}"
+    if refused:
+        return f"{refused['direction']} refused, {figures.counted(refused['times'], 'time')} in a row"
     return f"{shadow['direction']} by {shadow['change']} would be under way (observe)" if shadow else "—"
 
 

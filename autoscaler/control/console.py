@@ -19,6 +19,7 @@ from autoscaler.control.scheduler import Pulse
 from autoscaler.core import permissible, standing_words
 from autoscaler.core.by_hand import of_targets
 from autoscaler.core.ddm_metrics import FACTS
+from autoscaler.core.decision import Decision, rfc3339
 from autoscaler.core.history import DAY, nodes_moved, of_last
 from autoscaler.core.operation import Operation, State
 from autoscaler.core.operation_json import operation_json
@@ -158,6 +159,7 @@ class DaemonConsole:
             "operation": None if operation is None else operation_json(operation),
             "shadow_operation": next((operation_json(op) for op in share.shadows if op.open), None),
             "overdue": operation is not None and self.reconciler.is_overdue(operation.id),
+            "refused": _refused_json(decision, share.refused),
             "cooldowns": {
                 direction.value: max(0.0, share.cooldowns[direction].total_seconds()) if share.cooldowns else 0.0
                 for direction in Direction
@@ -311,6 +313,20 @@ class DaemonConsole:
         job = next((f"job {job.id} ({job.name}) of the instance is running" for job in running), "")
         snapshot = None if isinstance(answer, CloudError) else answer
         return snapshot, job or (_at_work(snapshot) if snapshot is not None else "")
+
+
+def _refused_json(
+    decision: Decision | None, refused: Mapping[Direction, tuple[Operation, ...]]
+) -> dict[str, Any] | None:
+    """What was refused in a row of that which is still wanted; None: nothing."""
+    if decision is None or decision.desired == decision.nodes.current:
+        return None
+    direction = Direction.OUT if decision.desired > decision.nodes.current else Direction.IN
+    row = refused.get(direction, ())
+    if not row:
+        return None
+    since = rfc3339(row[0].committed_at)
+    return {"direction": direction.value, "times": len(row), "since": since, "detail": row[-1].detail}
 
 
 def _at_most(most: int, records: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -242,6 +242,7 @@ class Cycle:
             share.shadow(remembered.shadow_of(one.decision, one.seen.instance, one.seen.snapshot.group_id))
         self._monitor.decided(policy, one.decision, cooldowns)
         standing = history.breakers(observation.of_group, policy.breaker.failures, reset=observation.breaker_reset)
+        share.refused = {direction: one.refused for direction, one in standing.items()}
         self._monitor.breakers(policy.name, standing)
 
     def _all_failed(self, names: Sequence[str], error: Exception) -> int:

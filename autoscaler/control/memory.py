@@ -21,6 +21,7 @@ class TargetMemory:
     snapshot: Snapshot | None = None
     decision: Decision | None = None
     cooldowns: dict[Direction, timedelta] = field(default_factory=dict)
+    refused: Mapping[Direction, tuple[Operation, ...]] = field(default_factory=dict)  # in a row
     error: str | None = None
     recent: RecentLoad = field(default_factory=RecentLoad)
     blind: bool = False  # it was told that the CPU of a data node is not known

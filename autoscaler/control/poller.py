@@ -17,7 +17,7 @@ from autoscaler.core.operation import Operation
 from autoscaler.core.policy import Metric, Policy
 from autoscaler.core.target import InstanceKey, Mode, Scope, Snapshot
 from autoscaler.errors import CloudError, Unavailable
-from autoscaler.ports import Cloud, MetricSource, Store
+from autoscaler.ports import Cloud, MetricSource, Monitor, Store
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,18 @@ class Poller:
     """Reads the cloud, the metrics and the store; decides nothing."""
 
     def __init__(
-        self, *, cloud: Cloud, metrics: MetricSource, store: Store, memory: Memory, leadership: Leadership
+        self,
+        *,
+        cloud: Cloud,
+        metrics: MetricSource,
+        store: Store,
+        memory: Memory,
+        leadership: Leadership,
+        monitor: Monitor,
     ) -> None:
         self._cloud = cloud
         self._store = store
+        self._monitor = monitor
         self._memory = memory
         self._leadership = leadership
         self.windows = Windows(metrics)
@@ -120,6 +128,7 @@ class Poller:
         )
         await group_watch.remember(self._store, instance, snapshot, now, beside=[operation])
         self._memory.of(policy.name).enter(now, snapshot.current)
+        self._monitor.operation(operation)
 
     async def _import_jobs_of_new_group(
         self, policy: Policy, instance: InstanceKey, snapshot: Snapshot, jobs: "_JobList", now: datetime

@@ -156,6 +156,11 @@ class Decision(NamedTuple):
         """What counts for stabilisation: what combine wanted, or under an override what the rules wanted."""
         return self.stages[0].desired if self.rules_desired is None else self.rules_desired
 
+    @property
+    def wanted(self) -> int:
+        """How many nodes are wanted, before limits, bounds and guards say how many there may be."""
+        return self.stages[0].desired if self.stages else self.desired
+
     def as_json(self) -> dict[str, Any]:
         """The record as it is stored, served and printed; values are floats, times RFC 3339."""
         record: dict[str, Any] = {

@@ -85,10 +85,11 @@ def breaker_open_until(
 
 
 class Standing(NamedTuple):
-    """How the breaker of one direction stands: for showing; the guard asks by itself."""
+    """How the operations of one direction, and its breaker, stand: for showing; the guard asks by itself."""
 
     failures: int  # of this direction, in a row
     open_until: datetime | None  # it may be past; None: too few have failed in a row
+    refused: tuple[Operation, ...] = ()  # in a row, the last one last; the breaker counts none
 
 
 def breakers(
@@ -98,10 +99,21 @@ def breakers(
     ours = [op for op in operations if not op.shadow and (reset is None or _end(op) > reset)]
     return {
         direction: Standing(
-            len(_failures_in_a_row(ours, direction)), breaker_open_until(ours, direction, failures, reset=reset)
+            len(_failures_in_a_row(ours, direction)),
+            breaker_open_until(ours, direction, failures, reset=reset),
+            _refused_in_a_row(ours, direction),
         )
         for direction in Direction
     }
+
+
+def _refused_in_a_row(operations: Sequence[Operation], direction: Direction) -> tuple[Operation, ...]:
+    """Our operations of this direction that the cloud refused, or that could not be sent, since one that was not so."""
+    ended = (op for op in operations if op.direction is direction and not op.foreign and op.state is not State.PLANNED)
+    row: list[Operation] = []
+    for op in sorted(ended, key=lambda op: op.committed_at):
+        row = [*row, op] if op.state is State.REJECTED else []
+    return tuple(row)
 
 
 def _rest(more: int) -> timedelta:

@@ -34,6 +34,7 @@ class Latest:
     operations: Tally[tuple[str, str]] = field(default_factory=Tally)
     # From 0 on: of a counter that begins at 1, a rate over time never sees the first step.
     submitted: Tally[str] = field(default_factory=lambda: Tally({direction.value: 0 for direction in Direction}))
+    foreign: Tally[str] = field(default_factory=lambda: Tally({direction.value: 0 for direction in Direction}))
     errors: Tally[str] = field(default_factory=Tally)
 
     def remove(self) -> None:
@@ -62,6 +63,9 @@ class Latest:
 
     def count(self, operation: Operation) -> None:
         """Count the state that was entered, and the call as accepted where this step shows that it was."""
+        if operation.foreign:
+            self.foreign[operation.direction.value] += 1
+            return
         if operation.state in OUTCOMES:
             self.operations[operation.direction.value, operation.state.value] += 1
         never_acknowledged = operation.state is State.SUCCEEDED and operation.submitted_at is None

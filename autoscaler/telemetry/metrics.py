@@ -198,9 +198,9 @@ class Metrics:
             known.errors[error_name.of(error)] += 1
 
     def operation(self, operation: Operation, *, overdue: bool = False) -> None:
-        """Count a step of an own operation; somebody else's and shadows are no operations of ours."""
+        """Count a step of an own operation, or a change by somebody else; shadows are neither."""
         target = self._targets.get(operation.target)
-        if target is None or operation.foreign or operation.shadow:
+        if target is None or operation.shadow:
             return
         target.follow(operation, overdue=overdue)
         self._drop_if_removed(operation.target)
@@ -208,7 +208,8 @@ class Metrics:
         if not self._steps.is_news(operation) or self._before_our_time(operation, heard=heard):
             return
         target.count(operation)
-        if operation.state in (State.SUCCEEDED, State.FAILED) and operation.ended_at is not None:
+        timed = operation.state in (State.SUCCEEDED, State.FAILED) and not operation.foreign
+        if timed and operation.ended_at is not None:
             took = operation.ended_at - operation.committed_at
             self._operation_durations.labels(operation.direction.value).observe(took.total_seconds())
 

@@ -48,6 +48,7 @@ def _nodes(target: Latest, _now: datetime) -> _Series:
         yield ("ready",), target.snapshot.ready
     if target.decision is not None:
         yield ("desired",), target.decision.desired
+        yield ("wanted",), target.decision.wanted
     yield ("min",), target.policy.bounds.min
     yield ("max",), target.policy.bounds.max
 
@@ -98,6 +99,15 @@ def _breaker_open(target: Latest, now: datetime) -> _Series:
 def _failures(target: Latest, _now: datetime) -> _Series:
     for direction, one in target.breakers.items():
         yield (direction.value,), one.failures
+
+
+def _refusals(target: Latest, _now: datetime) -> _Series:
+    for direction, one in target.breakers.items():
+        yield (direction.value,), len(one.refused)
+
+
+def _foreign(target: Latest, _now: datetime) -> _Series:
+    return (((direction,), count) for direction, count in list(target.foreign.items()))
 
 
 def _modes(target: Latest, _now: datetime) -> _Series:
@@ -180,6 +190,13 @@ _FAMILIES: tuple[tuple[_Family, str, str, tuple[str, ...], Callable[[Latest, dat
         ("direction",),
         _failures,
     ),
+    (
+        GaugeMetricFamily,
+        "operation_refusals_in_a_row",
+        "Own operations that were refused or could not be sent, one after the other.",
+        ("direction",),
+        _refusals,
+    ),
     (GaugeMetricFamily, "target_mode", "1 for the mode that holds for the target.", ("mode",), _modes),
     (GaugeMetricFamily, "target_paused", "Whether an operator paused the target, or all targets.", (), _paused),
     (GaugeMetricFamily, "target_override_nodes", "Nodes that an operator set by hand.", (), _override),
@@ -213,6 +230,13 @@ _FAMILIES: tuple[tuple[_Family, str, str, tuple[str, ...], Callable[[Latest, dat
         "Own operations that the cloud accepted.",
         ("direction",),
         _submitted,
+    ),
+    (
+        CounterMetricFamily,
+        "foreign_changes",
+        "Changes of the group's nodes by somebody else.",
+        ("direction",),
+        _foreign,
     ),
     (CounterMetricFamily, "evaluation_errors", "Evaluations that ended in an error.", ("error",), _errors),
 )

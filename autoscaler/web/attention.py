@@ -36,10 +36,15 @@ _SOON_OVER = frozenset(
 _NO_DATA = frozenset({Reason.NO_DATA, Reason.STALE_DATA})
 _NEEDS_SOMEBODY = frozenset({Reason.UNKNOWN_OUTCOME, Reason.BREAKER_OPEN, Reason.PAYMENT_REQUIRED})
 
+REFUSALS = 3
+"""So many in a row are no accident; the alert AutoscalerOperationsRefused counts alike."""
+
 
 def of(target: Json) -> Standing:
     """What a target of `GET /api/v1/targets` is at."""
     decision, operation = target["decision"], target["operation"]
+    if refused_again(target) and target["mode"] != "off":
+        return Standing.ALARM
     if target["error"] or target["overdue"] or (operation and operation["state"] == "unknown"):
         return Standing.ALARM
     if target["mode"] == "off":
@@ -49,6 +54,11 @@ def of(target: Json) -> Standing:
     # In observe what is under way is only imagined.
     moving = operation is not None or (decision["reason"] == Reason.IN_PROGRESS and target["mode"] != "observe")
     return _of_record(decision, moving=moving, by_hand=bool(target["pauses"] or target["override"]))
+
+
+def refused_again(target: Json) -> bool:
+    """Whether what is wanted was refused so often, one time after the other, that somebody has to look."""
+    return bool(target["refused"] and target["refused"]["times"] >= REFUSALS)
 
 
 def _of_record(decision: Json, *, moving: bool, by_hand: bool) -> Standing:

@@ -34,6 +34,7 @@ class Row:
     ago: str
     operation: str
     alarm: str
+    refused: str
     by_hand: tuple[str, ...]
     cooldowns: tuple[str, ...]
     error: str
@@ -82,6 +83,7 @@ def _row(target: Json, minutes: Minutes, now: datetime) -> Row:
         ago=words.ago(decision["at"], now) if decision else "",
         operation=words.under_way(target, now),
         alarm=words.alarm(target),
+        refused=words.refused(target, now),
         by_hand=words.by_hand(target, now),
         cooldowns=words.cooldowns(target),
         error=target["error"] or "",

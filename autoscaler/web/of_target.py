@@ -50,6 +50,7 @@ def shown(
         "cooldowns": words.cooldowns(target),
         "progress": progress.of(target, operations, now),
         "under_way": words.under_way(target, now),
+        "refused": words.refused(target, now),
         "events": events(records),
         "operations": [words.operation_row(one) for one in operations],
         "interventions": [intervention(one) for one in interventions],

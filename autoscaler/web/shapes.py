@@ -166,6 +166,15 @@ class Rule(BaseModel):
     thresholds: Thresholds
 
 
+class RefusedInARow(BaseModel):
+    """What the cloud refused in a row, or could not be sent, and is still wanted."""
+
+    direction: Direction
+    times: int
+    since: AwareDatetime
+    detail: str
+
+
 class Cooldowns(BaseModel):
     """Seconds that are left."""
 
@@ -186,6 +195,7 @@ class Target(BaseModel):
     decision: Record | None
     operation: Operation | None
     overdue: bool
+    refused: RefusedInARow | None
     cooldowns: Cooldowns
     pauses: list[Pause]
     override: Override | None

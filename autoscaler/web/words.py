@@ -64,6 +64,15 @@ def alarm(target: Json) -> str:
     return "unknown outcome" if operation and operation["state"] == "unknown" else ""
 
 
+def refused(target: Json, now: datetime) -> str:
+    """What the cloud does not take, though it is still wanted; empty where there is nothing."""
+    row = target["refused"]
+    if row is None:
+        return ""
+    times = "once" if row["times"] == 1 else f"{row['times']} times in a row, for {since(row['since'], now)}"
+    return f"scaling {row['direction']} was refused {times}" + (f": {row['detail']}" if row["detail"] else "")
+
+
 def by_hand(target: Json, now: datetime) -> tuple[str, ...]:
     """What holds by an operator's hand."""
     pauses = (standing_words.pause_words(pause, now) for pause in target["pauses"])

@@ -184,6 +184,13 @@ def test_status_of_a_daemon_that_stands_by_says_so_first(served, leader, said):
     assert ended.returncode == 0
 
 
+def test_status_tells_how_often_what_is_wanted_was_refused(served):
+    refused = {"direction": "out", "times": 3, "since": "2026-11-23T09:57:00Z", "detail": "no such flavor"}
+    served.console.shown = [target(refused=refused)]
+
+    assert "out refused, 3 times in a row" in ask(served, "status").stdout
+
+
 def test_status_as_json_is_the_apis_own(served):
     shown = json.loads(ask(served, "status", "--format", "json").stdout)
 

@@ -73,9 +73,7 @@ class House:
         parts: dict[str, Any] = {**outside, "clock": self.clock, "monitor": self.monitor}
         ours: dict[str, Any] = {"memory": self.memory, "leadership": self.leadership}
         self.executor = self._made("executor", Executor)(**ours, **parts)
-        self.poller = self._made("poller", Poller)(
-            metrics=self.metrics, memory=self.memory, leadership=self.leadership, **outside
-        )
+        self.poller = self._made("poller", Poller)(metrics=self.metrics, monitor=self.monitor, **ours, **outside)
         self.reconciler = self._made("reconciler", Reconciler)(in_flight=self.executor.in_flight, **ours, **parts)
         self.cycle = self._made("cycle", Cycle)(
             memory=self.memory, poller=self.poller, executor=self.executor, roster=self.roster, **parts

@@ -643,6 +643,7 @@ async def test_a_change_by_somebody_else_is_found_once_and_starts_the_cooldown(h
         found,
         State.SUCCEEDED,
     )
+    assert [op for op, _ in house.monitor.operations if op.foreign] == [operation]
     house.minutes(5)
     house.metrics.stand_at(10)
     assert (await house.decision()).reason == "cooldown"

@@ -186,6 +186,33 @@ def test_a_breaker_is_shown_with_the_end_of_its_own_direction():
     assert standing[OUT].open_until is None
 
 
+REFUSED, UNKNOWN, PLANNED = State.REJECTED, State.UNKNOWN, State.PLANNED
+ROWS = {
+    "none": ([], 0),
+    "refused": ([REFUSED, REFUSED], 2),
+    "the newest is listed first": ([REFUSED, REFUSED, State.FAILED, REFUSED], 2),
+    "then accepted": ([State.SUBMITTED, REFUSED, REFUSED], 0),
+    "then without an answer": ([UNKNOWN, REFUSED], 0),
+    "the next is being sent": ([PLANNED, REFUSED, REFUSED], 2),
+    "after a success": ([REFUSED, State.SUCCEEDED, REFUSED], 1),
+}
+
+
+@pytest.mark.parametrize(("states", "in_a_row"), ROWS.values(), ids=ROWS)
+def test_refusals_count_since_the_last_operation_that_was_not_refused(states, in_a_row):
+    done = [operation(OUT, state=state, committed=ago(place)) for place, state in enumerate(states, 1)]
+    assert len(history.breakers(done, 3)[OUT].refused) == in_a_row
+    assert history.breakers(done, 3)[IN].refused == ()
+
+
+def test_refusals_are_ours_and_forgotten_when_the_breaker_is_closed_and_never_open_it():
+    whose: list[dict[str, Any]] = [{}, {"foreign": True}, {"shadow": True}, {}]
+    done = [operation(OUT, state=REFUSED, ended=ago(4 - place), **more) for place, more in enumerate(whose)]
+    standing = history.breakers(done, 1)[OUT]
+    assert ([op.ended_at for op in standing.refused], standing.open_until) == ([ago(4), ago(1)], None)
+    assert [op.ended_at for op in history.breakers(done, 1, reset=ago(3))[OUT].refused] == [ago(1)]
+
+
 def test_a_floor_says_that_it_is_one():
     assert schedules.recommend(schedule(4), observation()).say is Say.FLOOR
     assert schedules.recommend(schedule(4, window=CLOSED), observation()).say is Say.FLOOR

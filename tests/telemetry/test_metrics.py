@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from autoscaler.core.by_hand import ByHand
-from autoscaler.core.decision import Reason, Verdict
+from autoscaler.core.decision import Reason, StageRecord, Verdict
 from autoscaler.core.fleet import Use
 from autoscaler.core.history import Standing
 from autoscaler.core.observation import Override, Pause
@@ -113,7 +113,7 @@ def test_an_evaluated_target_shows_nodes_load_age_and_cooldown(page):
     page.clock.at += timedelta(minutes=4)
 
     nodes = {labels[0]: value for labels, value in page.of("target_nodes").items()}
-    assert nodes == {"current": 4, "ready": 3, "desired": 4, "min": 2, "max": 16}
+    assert nodes == {"current": 4, "ready": 3, "desired": 4, "wanted": 4, "min": 2, "max": 16}
     assert page.of("metric_value") == {("cpu", "orders"): 81.2}
     assert page.of("metric_age_seconds") == {("cpu", "orders"): 600}  # of 09:54, at 10:04
     assert page.of("cooldown_remaining_seconds") == {("out", "orders"): 360, ("in", "orders"): 0}
@@ -295,6 +295,34 @@ def test_in_progress_and_overdue_hold_until_the_operation_ends(page):
         seen.append((*page.of("operation_in_progress").values(), *page.of("operation_overdue").values()))
 
     assert seen == [(1, 0), (1, 1), (0, 0)]
+
+
+def test_what_is_wanted_is_told_beside_what_the_bounds_left_of_it(page):
+    page.metrics.targets([policy()])
+    stages = (StageRecord("combine", 9), StageRecord("limits", 5), StageRecord("bounds", 3))
+    page.metrics.decided(policy(), decision(reason=Reason.DAILY_LIMIT)._replace(stages=stages), COOLDOWNS)
+
+    assert (page.of("target_nodes")["wanted", "orders"], page.of("target_nodes")["desired", "orders"]) == (9, 3)
+
+
+def test_refusals_in_a_row_are_told_for_each_direction(page):
+    page.metrics.targets([policy()])
+    refused = (planned(id="a", state=State.REJECTED), planned(id="b", state=State.REJECTED))
+    page.metrics.breakers("orders", {Direction.OUT: Standing(0, None, refused), Direction.IN: Standing(0, None)})
+
+    assert page.of("operation_refusals_in_a_row") == {("out", "orders"): 2, ("in", "orders"): 0}
+
+
+def test_a_change_by_somebody_else_is_counted_once_from_zero_on_and_times_nothing(page):
+    page.metrics.targets([policy()])
+    assert page.of("foreign_changes_total") == {("out", "orders"): 0, ("in", "orders"): 0}
+    seen = planned(Direction.IN, foreign=True, state=State.SUCCEEDED, ended_at=START + MINUTE)
+    earlier = planned(id="earlier", foreign=True, state=State.SUCCEEDED, ended_at=START - MINUTE)
+    for one in (seen, seen, earlier):
+        page.metrics.operation(one)
+
+    assert page.of("foreign_changes_total") == {("out", "orders"): 0, ("in", "orders"): 1}
+    assert page.of("operation_duration_seconds_count") == {("out",): 0, ("in",): 0}
 
 
 @pytest.mark.parametrize("whose", ["foreign", "shadow"])

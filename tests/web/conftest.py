@@ -86,6 +86,7 @@ def target(name: str = "orders", **more: Any) -> Json:
         "operation": None,
         "shadow_operation": None,
         "overdue": False,
+        "refused": None,
         "cooldowns": {"out": 0.0, "in": 0.0},
         "pauses": [],
         "override": None,
@@ -102,6 +103,11 @@ def target(name: str = "orders", **more: Any) -> Json:
         ],
         **more,
     }
+
+
+def refused(times: int, detail: str = "404 from DDM: no such flavor") -> Json:
+    """What is wanted and was refused, as a target's state shows it."""
+    return {"direction": "out", "times": times, "since": "2026-11-23T09:15:00Z", "detail": detail}
 
 
 def held(**more: Any) -> Json:

@@ -4,7 +4,7 @@ import pytest
 
 from autoscaler.web import attention
 from autoscaler.web.attention import Standing
-from tests.web.conftest import held, operation, record, target
+from tests.web.conftest import held, operation, record, refused, target
 
 
 def held_record(reason: str, *, wanted: int = 4, vetoes: tuple[str, ...] = ()):
@@ -21,6 +21,10 @@ STANDINGS = {
         {"decision": held_record("paused", vetoes=("paused", "breaker_open")), "pauses": [held(all=False)]},
         Standing.ALARM,
     ),
+    "refused three times": ({"decision": record(0, "out", "below_min"), "refused": refused(3)}, Standing.ALARM),
+    "refused, and by hand": ({"refused": refused(45), "override": held(nodes=6)}, Standing.ALARM),
+    "refused, and off": ({"mode": "off", "decision": None, "refused": refused(45)}, Standing.OFF),
+    "refused twice": ({"decision": record(0, "out", "below_min"), "refused": refused(2)}, Standing.CHANGING),
     "no data": ({"decision": held_record("no_data", wanted=3)}, Standing.BLIND),
     "stale data": ({"decision": held_record("stale_data", wanted=3)}, Standing.BLIND),
     "out without data": ({"decision": record(0, "out", "no_data")}, Standing.CHANGING),

@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from tests.web.conftest import held, intervention, operation, target
+from tests.web.conftest import held, intervention, operation, record, refused, target
 
 VOID = {"meta", "link", "img", "input"}
 
@@ -109,6 +109,24 @@ def test_what_wants_attention_comes_first_and_is_counted(served):
     assert [row["data-key"] for row in shown.of("li", "row")] == ["broken", "moving", "paused", "a-steady", "b-steady"]
     assert "5 targets 15 nodes of at most 80 1 changing 1 wants attention" in shown.text
     assert "all 5 needs you 1 changing 1 by hand 1 steady 2" in shown.text
+
+
+def test_what_the_cloud_refuses_is_said_first_with_how_often_and_its_last_words(served):
+    deciding = {"decision": record(59, "out", "above_threshold")}
+    served.console.shown = [target("a-steady"), target("refused", refused=refused(45), **deciding)]
+
+    shown = page(served)
+
+    assert [row["data-key"] for row in shown.of("li", "row")] == ["refused", "a-steady"]
+    said = "scaling out was refused 45 times in a row, for 45 min: 404 from DDM: no such flavor"
+    assert said in shown.text
+    assert said in page(served, "/targets/refused").text
+
+
+def test_one_refusal_is_no_row(served):
+    served.console.shown = [target(refused=refused(1, ""))]
+
+    assert "refused scaling out was refused once " in page(served).text
 
 
 def test_the_load_of_the_last_hour_is_drawn(served):
