@@ -1,4 +1,7 @@
-"""docs/failures.md names what there is: every fault of the simulated days, and reasons, errors, metrics and alerts."""
+"""docs/failures.md names what there is: every fault of the simulated days, and reasons, errors, metrics and alerts.
+
+And each alert that a row names does fire on the series that its reason and its metric stand for.
+"""
 
 import re
 from pathlib import Path
@@ -9,6 +12,7 @@ import yaml
 from autoscaler import errors
 from autoscaler.core.decision import Reason
 from autoscaler.telemetry import error_name
+from tests import told_series
 from tests.simulation.plans import FAULTS
 
 ROOT = Path(__file__).parents[1]
@@ -58,10 +62,29 @@ def test_what_a_row_names_is_there(row):
     assert found
     assert [metric for metric in found if f"`{metric}`" not in documented] == []
     named = re.findall(r"\[(\w+)\]\(runbook\.md#(\w+)\)", alarms)
-    assert named
+    assert bool(named) is not alarms.startswith("none: ")
     headings = re.findall(r"^## (\w+)$", (ROOT / "docs/runbook.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert {name for name, _ in named} <= alerts() & set(headings)
     assert [anchor for name, anchor in named if anchor != name.lower()] == []
+
+
+@pytest.mark.parametrize("row", ROWS, ids=NAMES)
+def test_each_alert_that_a_row_names_fires_on_what_it_says_is_seen(row, require_tool, tmp_path):
+    promtool, rules = require_tool("promtool"), sorted((ROOT / "config/alerts").glob("*.yaml"))
+    _, _, words, metrics, alarms = row
+    fired = {
+        alert
+        for shown in told_series.phases(words, metrics)
+        for alert in told_series.fired(promtool, rules, shown, tmp_path)
+    }
+
+    assert set(re.findall(r"\[(\w+)\]", alarms)) - fired == set(), fired
+
+
+def test_of_a_daemon_that_is_sound_no_alert_fires(require_tool, tmp_path):
+    rules = sorted((ROOT / "config/alerts").glob("*.yaml"))
+
+    assert told_series.fired(require_tool("promtool"), rules, told_series.SOUND, tmp_path) == set()
 
 
 def test_every_alert_has_a_fault():
