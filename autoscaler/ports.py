@@ -700,7 +700,9 @@ class Console(Protocol):
         """
         ...
 
-    async def resume(self, target: str | None, *, breaker: bool, override: bool, who: str) -> dict[str, Any]:
+    async def resume(
+        self, target: str | None, *, breaker: bool, override: bool, who: str, reason: str = ""
+    ) -> dict[str, Any]:
         """End the pauses of a target, or (None) every pause there is; and close breakers, end overrides where asked.
 
         Raises:

@@ -193,8 +193,9 @@ class MemoryStore:
         if any(one.id in self.by_hand for one in begun):
             raise StoreError("an id is there already")
         for one in ended:
-            if one.id in self.by_hand and self.by_hand[one.id].ended_at is None:
-                self.by_hand[one.id] = replace(self.by_hand[one.id], ended_at=one.ended_at, ended_by=one.ended_by)
+            was = self.by_hand.get(one.id)
+            if was is not None and was.ended_at is None and one.ended_at is not None:
+                self.by_hand[one.id] = was.ended(one.ended_at, one.ended_by, one.ended_reason)
         self.database.by_hand |= {one.id: one for one in begun}
         self._post(self.correspondence.of_interventions(begun, ended))
 

@@ -68,6 +68,7 @@ def resume(
         bool, typer.Option("--breaker", help="Close the breaker, too: failures up to now no longer count.")
     ] = False,
     override: Annotated[bool, typer.Option("--override", help="End the override, too.")] = False,
+    reason: Why = "",
     token_file: TokenFile = None,
     url: Url = DEFAULT_URL,
     form: Output = Format.TEXT,
@@ -77,7 +78,7 @@ def resume(
     A single target cannot be resumed while all are paused: resume all.
     """
     place = _place(target, everything)
-    body = {"breaker": breaker, "override": override, "who": _who()}
+    body = {"breaker": breaker, "override": override, "reason": reason, "who": _who()}
     answer = DaemonApi(url, shown.token(token_file)).post(*place, "resume", body=body)
     _tell(answer, form, [_ended(answer)])
 

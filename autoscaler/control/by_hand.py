@@ -61,23 +61,23 @@ class OperatorsHand:
         one = _new(Kind.OVERRIDE, target, now, until=until, nodes=nodes, reason=reason, who=who)
         async with self.last_word:
             earlier = await self._standing({Kind.OVERRIDE}, target)
-            await self.store.intervene([one], ended=[old.ended(now, who) for old in earlier])
+            await self.store.intervene([one], ended=[old.ended(now, who, reason) for old in earlier])
         self._log("nodes set by hand", target, who, nodes=nodes, until=_words(until), reason=reason)
         return await self._answer(target, [one])
 
-    async def resume(self, target: str | None, *, breaker: bool, override: bool, who: str) -> Json:
+    async def resume(self, target: str | None, *, breaker: bool, override: bool, who: str, reason: str = "") -> Json:
         now = self.clock.now()
         kinds = {Kind.PAUSE, Kind.OVERRIDE} if override else {Kind.PAUSE}
         begun = []
         if breaker:
             moment = await self._moment_of_reset(target, now)
-            begun.append(_new(Kind.BREAKER_RESET, target, moment, until=moment, who=who))
+            begun.append(_new(Kind.BREAKER_RESET, target, moment, until=moment, reason=reason, who=who))
         async with self.last_word:
             if target is not None:
                 await self._refuse_while_all_are_paused(target)
-            ended = [one.ended(now, who) for one in await self._standing(kinds, target)]
+            ended = [one.ended(now, who, reason) for one in await self._standing(kinds, target)]
             await self.store.intervene(begun, ended=ended)
-        self._log("resumed by hand", target, who, ended=len(ended), breaker_closed=breaker)
+        self._log("resumed by hand", target, who, ended=len(ended), breaker_closed=breaker, reason=reason)
         return await self._answer(target, [*ended, *begun])
 
     async def _refuse_while_all_are_paused(self, target: str) -> None:

@@ -210,8 +210,10 @@ class DaemonConsole:
     async def pause(self, target: str | None, *, lasts: timedelta | None, reason: str, who: str) -> dict[str, Any]:
         return await self._hand.pause(target, lasts=lasts, reason=reason, who=who)
 
-    async def resume(self, target: str | None, *, breaker: bool, override: bool, who: str) -> dict[str, Any]:
-        return await self._hand.resume(target, breaker=breaker, override=override, who=who)
+    async def resume(
+        self, target: str | None, *, breaker: bool, override: bool, who: str, reason: str = ""
+    ) -> dict[str, Any]:
+        return await self._hand.resume(target, breaker=breaker, override=override, who=who, reason=reason)
 
     async def override(self, target: str, *, nodes: int, lasts: timedelta, reason: str, who: str) -> dict[str, Any]:
         return await self._hand.override(target, nodes=nodes, lasts=lasts, reason=reason, who=who)

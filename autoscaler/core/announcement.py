@@ -174,7 +174,7 @@ def _of_intervention(one: Intervention, at: datetime, *, over: bool) -> Announce
         return None
     what = f"an override to {figures.nodes(one.nodes)}" if one.nodes is not None else f"a {one.kind}"
     if over:
-        words = f"{what} was ended by {one.ended_by}"
+        words = f"{what} was ended by {one.ended_by}" + (f": {one.ended_reason}" if one.ended_reason else "")
     else:
         until = "until it is taken back" if one.until is None else f"until {_moment(one.until)}"
         reason = f": {one.reason}" if one.reason else ""

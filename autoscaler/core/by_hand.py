@@ -34,14 +34,15 @@ class Intervention:
     who: str = ""
     ended_at: datetime | None = None  # taken back, before its time
     ended_by: str = ""
+    ended_reason: str = ""
 
     def over(self, now: datetime) -> bool:
         """Whether it has no say any more; one that was taken back never has, wherever a clock was set to."""
         return self.ended_at is not None or (self.until is not None and self.until <= now)
 
-    def ended(self, now: datetime, who: str) -> "Intervention":
+    def ended(self, now: datetime, who: str, reason: str = "") -> "Intervention":
         """Taken back."""
-        return replace(self, ended_at=now, ended_by=who)
+        return replace(self, ended_at=now, ended_by=who, ended_reason=reason)
 
     def as_json(self) -> dict[str, Any]:
         """As the API shows it."""
@@ -56,6 +57,7 @@ class Intervention:
             "who": self.who,
             "ended_at": None if self.ended_at is None else rfc3339(self.ended_at),
             "ended_by": self.ended_by,
+            "ended_reason": self.ended_reason,
         }
 
 

@@ -175,6 +175,7 @@ def of_intervention(one: Intervention) -> dict[str, Any]:
         "who": writable(one.who),
         "ended_at": _micros_or_none(one.ended_at),
         "ended_by": writable(one.ended_by),
+        "ended_reason": writable(one.ended_reason),
     }
 
 
@@ -196,6 +197,7 @@ def to_intervention(row: Row) -> Intervention:
             who=row["who"],
             ended_at=_instant_or_none(row["ended_at"]),
             ended_by=row["ended_by"],
+            ended_reason=row["ended_reason"] or "",
         )
     except (ValueError, TypeError, OverflowError) as error:
         raise CorruptRowError(f"row {row['id']!r} of table interventions cannot be read ({error})") from error

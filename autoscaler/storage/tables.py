@@ -124,6 +124,7 @@ interventions = Table(
     Column("who", Text, nullable=False),
     Column("ended_at", BigInteger),  # taken back
     Column("ended_by", Text, nullable=False),
+    Column("ended_reason", Text),  # none: written by a version that did not ask why
 )
 
 lease = Table(

@@ -149,7 +149,8 @@ class Transactions:
             for one in ended:
                 row = rows.of_intervention(one)
                 change = update(tables.interventions).where(i.id == one.id, i.ended_at.is_(None))
-                connection.execute(change.values(ended_at=row["ended_at"], ended_by=row["ended_by"]))
+                end = {name: row[name] for name in ("ended_at", "ended_by", "ended_reason")}
+                connection.execute(change.values(end))
             for one in begun:
                 connection.execute(insert(tables.interventions), rows.of_intervention(one))
             _post(connection, self._correspondence.of_interventions(begun, ended))

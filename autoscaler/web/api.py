@@ -182,8 +182,9 @@ async def _pause(console: Console, name: str | None, wish: Pausing, request: Req
 
 
 async def _resume(console: Console, name: str | None, wish: Resuming, request: Request) -> Response:
-    who = wish.from_(request)
-    return JSONResponse(await console.resume(name, breaker=wish.breaker, override=wish.override, who=who))
+    who, reason = wish.from_(request), wish.reason.strip()
+    done = await console.resume(name, breaker=wish.breaker, override=wish.override, who=who, reason=reason)
+    return JSONResponse(done)
 
 
 def _known(console: Console, name: str) -> Json:

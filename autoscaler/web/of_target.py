@@ -80,7 +80,8 @@ def intervention(one: Json) -> Json:
         "breaker_reset": "closed the breaker",
         "reload": "read the configuration anew",
     }
-    ended = f"taken back {figures.moment(one['ended_at'])} by {one['ended_by']}" if one["ended_at"] else ""
+    why = f": {one['ended_reason']}" if one["ended_reason"] else ""
+    ended = f"taken back {figures.moment(one['ended_at'])} by {one['ended_by']}{why}" if one["ended_at"] else ""
     until = f"until {figures.moment(one['until'])}" if one["until"] else "until resumed"
     return one | {
         "words": done.get(one["kind"], one["kind"]),

@@ -139,6 +139,7 @@ class Intervention(Held):
     nodes: int | None
     ended_at: AwareDatetime | None
     ended_by: str
+    ended_reason: str
 
 
 class TargetNodes(Nodes):

@@ -43,6 +43,7 @@ class Resuming(Wish):
 
     breaker: StrictBool = Field(default=False, description="close the breaker, too: failures up to now no longer count")
     override: StrictBool = Field(default=False, description="end the override, too")
+    reason: Reason = ""
 
 
 class Overriding(Wish):

@@ -402,13 +402,13 @@ BY_HAND = {
         ("pause", None, None, "", WHO),
         f"all targets are paused by {WHO} until it is resumed\n",
     ),
-    "resume": (["resume", "orders"], ("resume", "orders", False, False, WHO), "orders: 2 pauses ended\n"),
+    "resume": (["resume", "orders"], ("resume", "orders", False, False, "", WHO), "orders: 2 pauses ended\n"),
     "resume, all of it": (
-        ["resume", "orders", "--breaker", "--override"],
-        ("resume", "orders", True, True, WHO),
+        ["resume", "orders", "--breaker", "--override", "--reason", "it moved"],
+        ("resume", "orders", True, True, "it moved", WHO),
         "orders: 2 pauses ended, 1 override ended, breaker closed\n",
     ),
-    "resume all": (["resume", "--all"], ("resume", None, False, False, WHO), "2 pauses ended\n"),
+    "resume all": (["resume", "--all"], ("resume", None, False, False, "", WHO), "2 pauses ended\n"),
     "override": (
         [*OVERRIDE, "--yes"],
         ("override", "orders", 6, TWO_HOURS, "a sale", WHO),

@@ -258,7 +258,8 @@ async def test_an_override_is_reached_kept_and_ends_by_itself(house):
 async def test_a_new_override_takes_the_place_of_the_earlier_one(house):
     await override(house, 16, 24 * HOUR)
     await override(house, 3, HOUR, who="bob")
-    assert [one["ended_by"] for one in house.console().interventions(limit=5)] == ["", "bob"]
+    ended = [(one["ended_by"], one["ended_reason"]) for one in house.console().interventions(limit=5)]
+    assert ended == [("", ""), ("bob", "a sale")]
     house.minutes(61)
     assert shown(house)["override"] is None
 
@@ -331,11 +332,14 @@ async def test_everything_is_in_the_history_the_log_and_the_metrics(house):
     await pause(house)
     await override(house)
     assert house.monitor.held["orders"].pauses[0].who == "ann"
-    await resume(house, override=True)
-    assert [(one["kind"], one["who"], one["ended_by"]) for one in house.console().interventions(limit=9)] == [
-        ("override", "ann", "bob"),
-        ("pause", "ann", "bob"),
+    await resume(house, override=True, breaker=True, reason="it moved")
+    told = ("kind", "who", "reason", "ended_by", "ended_reason")
+    assert [tuple(one[key] for key in told) for one in house.console().interventions(limit=9)] == [
+        ("breaker_reset", "bob", "it moved", "", ""),
+        ("override", "ann", "a sale", "bob", "it moved"),
+        ("pause", "ann", "a move", "bob", "it moved"),
     ]
+    assert house.monitor.events[-1][2]["reason"] == "it moved"
     assert [(words, fields["target"], fields["by"]) for _, words, fields in house.monitor.events] == [
         ("paused by hand", "orders", "ann"),
         ("nodes set by hand", "orders", "ann"),

@@ -215,6 +215,13 @@ def intervention(kind: by_hand.Kind, **fields: Any) -> Intervention:
             "h1-ended",
             "orders: an override to 6 nodes was ended by ben",
         ),
+        (
+            intervention(by_hand.Kind.PAUSE).ended(LATER, "ben", "it moved"),
+            True,
+            Kind.PAUSE,
+            "h1-ended",
+            "orders: a pause was ended by ben: it moved",
+        ),
     ],
 )
 def test_what_an_operator_does_is_told(one, over, kind, identity, summary):

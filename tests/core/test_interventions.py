@@ -53,11 +53,12 @@ def test_what_holds_for_a_target(stored, expected):
 
 
 def test_what_is_taken_back_keeps_all_but_its_end():
-    assert done(until=NOW + HOUR).ended(NOW, "bob") == done(until=NOW + HOUR, ended_at=NOW, ended_by="bob")
+    over = done(until=NOW + HOUR, ended_at=NOW, ended_by="bob", ended_reason="it moved")
+    assert done(until=NOW + HOUR).ended(NOW, "bob", "it moved") == over
 
 
 def test_it_is_shown_whole():
-    assert done(Kind.OVERRIDE, until=NOW, nodes=6, ended_at=ago(1), ended_by="bob").as_json() == {
+    assert done(Kind.OVERRIDE, until=NOW, nodes=6, ended_at=ago(1), ended_by="bob", ended_reason="x").as_json() == {
         "id": "id",
         "kind": "override",
         "target": "orders",
@@ -68,6 +69,7 @@ def test_it_is_shown_whole():
         "who": "ann",
         "ended_at": "2026-11-23T11:59:00Z",
         "ended_by": "bob",
+        "ended_reason": "x",
     }
     assert (done().as_json()["until"], done().as_json()["ended_at"]) == (None, None)
 

@@ -13,7 +13,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
 from autoscaler.errors import StoreError
-from autoscaler.storage import migrations, schema, tables
+from autoscaler.storage import migrations, rows, schema, tables
 from tests.storage import samples
 
 NEXT = '''
@@ -23,7 +23,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "test2"
-down_revision = "0004"
+down_revision = "0005"
 
 
 def upgrade():
@@ -93,6 +93,22 @@ def test_a_file_of_the_first_version_gets_the_tables_of_this_one(open_store, dat
     schema.ensure(database, head="0001", scripts=scripts)
     assert "interventions" not in stored_schema(database)
     assert open_store().history.standing(at=samples.NOW) == ()
+
+
+def test_what_was_done_by_hand_before_there_were_reasons_of_its_end_is_kept(open_store, database, tmp_path):
+    scripts = tmp_path / "fourth"
+    shutil.copytree(migrations.SCRIPTS, scripts, ignore=shutil.ignore_patterns("rev_000[5-9]*"))
+    database.parent.mkdir()
+    schema.ensure(database, head="0004", scripts=scripts)
+    row = rows.of_intervention(samples.intervention().ended(samples.NOW, "bob")) | {"seq": 7}
+    del row["ended_reason"]
+    with sqlite3.connect(database) as connection:
+        names = ", ".join(f'"{name}"' for name in row)
+        values = ", ".join(f":{name}" for name in row)
+        connection.execute(f"INSERT INTO interventions ({names}) VALUES ({values})", row)  # noqa: S608  # our own names
+    connection.close()
+
+    assert open_store().history.interventions() == (samples.intervention().ended(samples.NOW, "bob"),)
 
 
 def test_tables_of_a_newer_version_are_refused_and_left_alone(open_store, database, tmp_path):

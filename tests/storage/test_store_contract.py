@@ -357,9 +357,9 @@ async def test_what_was_done_by_hand_stands_until_it_is_over(store, fields, stan
 async def test_what_is_taken_back_keeps_who_and_when_and_is_replaced_in_one_go(store):
     first, second = samples.intervention(), samples.intervention("h2", until=NOW + HOUR)
     await store.intervene([first])
-    await store.intervene([second], ended=[first.ended(NOW, "bob")])
+    await store.intervene([second], ended=[first.ended(NOW, "bob", "it moved")])
     assert await store.standing(at=NOW) == (second,)
-    assert store.history.interventions() == (second, first.ended(NOW, "bob"))
+    assert store.history.interventions() == (second, first.ended(NOW, "bob", "it moved"))
     assert store.history.interventions(limit=1) == (second,)
 
 

@@ -127,6 +127,7 @@ def intervention(kind: str = "pause", target: str | None = "orders", **more: Any
         "who": "ann",
         "ended_at": None,
         "ended_by": "",
+        "ended_reason": "",
         **more,
     }
 
@@ -288,10 +289,10 @@ class FakeConsole:
             pauses=[held(all=target is None, until=until, reason=reason, who=who)],
         )
 
-    async def resume(self, target: str | None, *, breaker: bool, override: bool, who: str) -> Json:
+    async def resume(self, target: str | None, *, breaker: bool, override: bool, who: str, reason: str = "") -> Json:
         kinds = ["pause"] * self.paused + ["override"] * override + ["breaker_reset"] * breaker
         changed = [intervention(kind, target) for kind in kinds]
-        return self._changed(("resume", target, breaker, override, who), changed)
+        return self._changed(("resume", target, breaker, override, reason, who), changed)
 
     async def override(self, target: str, *, nodes: int, lasts: timedelta, reason: str, who: str) -> Json:
         shown = held(nodes=nodes, until=rfc3339(NOW + lasts), reason=reason, who=who)

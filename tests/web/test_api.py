@@ -356,9 +356,13 @@ CHANGES = {
         ("pause", "orders", TWO_HOURS, "a move", f"ann ({HERE})"),
     ),
     "a pause of all": ("pause", {"for": "1h60m"}, ("pause", None, TWO_HOURS, "", HERE)),
-    "a resume without a body": ("targets/orders/resume", None, ("resume", "orders", False, False, HERE)),
-    "a resume": ("targets/orders/resume", {"breaker": True}, ("resume", "orders", True, False, HERE)),
-    "a resume of all": ("resume", {"override": True}, ("resume", None, False, True, HERE)),
+    "a resume without a body": ("targets/orders/resume", None, ("resume", "orders", False, False, "", HERE)),
+    "a resume": (
+        "targets/orders/resume",
+        {"breaker": True, "reason": " it moved "},
+        ("resume", "orders", True, False, "it moved", HERE),
+    ),
+    "a resume of all": ("resume", {"override": True}, ("resume", None, False, True, "", HERE)),
     "an override": (
         "targets/orders/override",
         {"nodes": 6, "for": "2h"},

@@ -216,8 +216,6 @@ async def test_what_is_foretold_is_taken_and_what_is_refused_is_not_foretold(wis
     await standing(house)
     served = app.create_app(house.console(), metrics, SecretStr(TOKEN), Hosts())
     body = {key: value for key, value in wish.items() if key != "action"} | {"reason": "I looked"}
-    if wish["action"] == "resume":
-        body.pop("reason")
 
     async with httpx.AsyncClient(transport=httpx.ASGITransport(served), base_url="http://localhost") as http:
         told = await http.get("/targets/orders/foretold", params=wish)

@@ -70,7 +70,7 @@ def test_what_operators_did_is_told(served):
     served.console.done = [
         intervention(),
         intervention("override", nodes=6, until="2026-11-23T11:00:00Z"),
-        intervention("pause", None, ended_at="2026-11-23T09:30:00Z", ended_by="ben"),
+        intervention("pause", None, ended_at="2026-11-23T09:30:00Z", ended_by="ben", ended_reason="it moved"),
         intervention("breaker_reset", who="cem", reason=""),
         intervention("reload", None, who="SIGHUP", reason="orders: nodes.max was 16, is 20"),
     ]
@@ -81,7 +81,7 @@ def test_what_operators_did_is_told(served):
         "By hand: paused by ann until it is resumed: a move",
         "09:00:00 paused until resumed ann a move",
         "set to 6 nodes until 2026-11-23 11:00:00 ann a move",
-        "paused all targets taken back 2026-11-23 09:30:00 by ben ann a move",
+        "paused all targets taken back 2026-11-23 09:30:00 by ben: it moved ann a move",
         "closed the breaker — cem —",
         "read the configuration anew — SIGHUP orders: nodes.max was 16, is 20",
     ):

@@ -5,6 +5,6 @@ HEAD names the newest, so that opening a store that is up to date needs no Alemb
 
 from pathlib import Path
 
-HEAD = "0004"
+HEAD = "0005"
 
 SCRIPTS = Path(__file__).parent

@@ -90,9 +90,8 @@ async function foretell(dialog, path) {
   ready(dialog);
 }
 
-function wish(form, action) {
-  const { elements } = form, wanted = { who: elements.who.value.trim() };
-  if (action !== "resume") wanted.reason = elements.reason.value.trim();
+function wish(form) {
+  const { elements } = form, wanted = { who: elements.who.value.trim(), reason: elements.reason.value.trim() };
   if (elements.for?.value.trim()) wanted.for = elements.for.value.trim();
   if (elements.nodes) wanted.nodes = Number(elements.nodes.value);
   if (elements.as) wanted.as = elements.as.value;
@@ -107,7 +106,7 @@ async function change(form, action, path) {
   sessionStorage.setItem(WHO, form.elements.who.value.trim());
   try {
     const answer = await fetch(`/api/v1${path}/${action}`, {
-      method: "POST", body: JSON.stringify(wish(form, action)),
+      method: "POST", body: JSON.stringify(wish(form)),
       headers: { "Content-Type": "application/json", Authorization: `Bearer ${token}` },
     });
     const said = await answer.json().catch(() => ({}));
