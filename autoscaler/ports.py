@@ -625,8 +625,11 @@ class Console(Protocol):
         """The targets' names."""
         ...
 
-    def targets(self) -> tuple[dict[str, Any], ...]:
-        """Every target as JSON: name, mode, nodes, last decision, open operation, cooldowns, last error."""
+    def targets(self) -> Iterator[dict[str, Any]]:
+        """Every target as JSON: name, mode, nodes, last decision, open operation, cooldowns, last error.
+
+        For threads. Each is made as it is taken: ten thousand at once would be too much for the garbage collector.
+        """
         ...
 
     def recent(self) -> Mapping[str, Sequence[tuple[float, Mapping[str, float | None]]]]:

@@ -61,7 +61,7 @@ class Show:
         return ""
 
     def _status(self) -> None:
-        shown = self.console.targets()[0]
+        shown = next(self.console.targets())
         nodes, decision = shown["nodes"], shown["decision"]
         if nodes is None:
             return

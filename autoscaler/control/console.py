@@ -10,7 +10,7 @@ from autoscaler.control import as_parsed, by_hand, chart
 from autoscaler.control.feed import Feed
 from autoscaler.control.group_watch import done_by_others, remember
 from autoscaler.control.leader import Leadership
-from autoscaler.control.memory import Memory
+from autoscaler.control.memory import Memory, TargetMemory
 from autoscaler.control.poller import under
 from autoscaler.control.reconciler import Reconciler, target_of
 from autoscaler.control.reloading import Reloader
@@ -38,6 +38,9 @@ from autoscaler.ports import (
     Reload,
     Store,
 )
+
+NOTHING_YET = TargetMemory()
+"""Of a target that was not looked at; answers are made in threads, which write nothing."""
 
 SHOWN_BY_DEFAULT = timedelta(hours=1)
 
@@ -115,14 +118,13 @@ class DaemonConsole:
     def names(self) -> tuple[str, ...]:
         return tuple(self.policies)
 
-    def targets(self) -> tuple[dict[str, Any], ...]:
+    def targets(self) -> Iterator[dict[str, Any]]:
         open_now = {op.target: op for op in self.history.open_operations()}
         now = self.clock.now()
-        held = of_targets(self.history.standing(at=now), self.policies, now)
-        return tuple(
-            self._target(policy, open_now.get(name)) | by_hand.shown(held[name])
-            for name, policy in self.policies.items()
-        )
+        policies = self.policies
+        held = of_targets(self.history.standing(at=now), policies, now)
+        for name, policy in policies.items():
+            yield self._target(policy, open_now.get(name)) | by_hand.shown(held[name])
 
     def recent(self) -> Mapping[str, Sequence[tuple[float, Mapping[str, float | None]]]]:
         return {name: tuple(share.recent.minutes) for name in self.policies if (share := self.memory.targets.get(name))}
@@ -139,27 +141,28 @@ class DaemonConsole:
 
     def _last_day(self, policy: Policy, now: datetime) -> dict[str, int]:
         """What counts for the policy's daily limits; in observe also what was not sent."""
-        shadows = self.memory.of(policy.name).shadows
+        shadows = self.memory.targets.get(policy.name, NOTHING_YET).shadows
         day = of_last((*self.history.operations(policy.name, limit=1000), *shadows), now)
         outs = [op for op in day if op.direction is Direction.OUT]
         return {"actions": len(day), "out_actions": len(outs), "added": sum(map(nodes_moved, outs))}
 
     def _target(self, policy: Policy, operation: Operation | None) -> dict[str, Any]:
-        share = self.memory.of(policy.name)
-        decision = share.decision
+        share = self.memory.targets.get(policy.name, NOTHING_YET)
+        decision = None if share.decision is None else share.decision.as_json()
+        desired = None if share.decision is None else share.decision.desired
         return {
             "name": policy.name,
             "mode": under(policy.mode, self.ceiling).value,
             "instance_id": policy.target.instance_id,
             "group_id": share.snapshot.group_id if share.snapshot else policy.target.group_id,
             "interval_seconds": policy.interval.total_seconds(),
-            "nodes": None if decision is None else decision.as_json()["nodes"] | {"desired": decision.desired},
+            "nodes": None if decision is None else decision["nodes"] | {"desired": desired},
             "instance_status": share.snapshot.instance_status if share.snapshot else None,
-            "decision": None if decision is None else decision.as_json(),
+            "decision": decision,
             "operation": None if operation is None else operation_json(operation),
             "shadow_operation": next((operation_json(op) for op in share.shadows if op.open), None),
             "overdue": operation is not None and self.reconciler.is_overdue(operation.id),
-            "refused": _refused_json(decision, share.refused),
+            "refused": _refused_json(share.decision, share.refused),
             "cooldowns": {
                 direction.value: max(0.0, share.cooldowns[direction].total_seconds()) if share.cooldowns else 0.0
                 for direction in Direction

@@ -13,8 +13,8 @@ from starlette.responses import JSONResponse, Response
 from autoscaler.core.decision import rfc3339
 from autoscaler.ports import Console
 from autoscaler.web import changes, events, shapes
+from autoscaler.web.overview import Overview
 from autoscaler.web.paging import Asked, Instant, Limit, Page, Read
-from autoscaler.web.recent import Recent
 from autoscaler.web.shapes import described
 from autoscaler.web.token import TokenRule
 from autoscaler.web.wishes import Overriding, Pausing, Resolution, Resuming
@@ -30,32 +30,25 @@ CHARTS_AT_ONCE = 2
 """Charts of long spans take a thread for a second; scrapes and pages need threads, too."""
 
 
-def router(console: Console, token: TokenRule) -> APIRouter:
+def router(console: Console, token: TokenRule, overview: Overview) -> APIRouter:
     """Every path of the API."""
     paths = APIRouter(prefix=PREFIX, tags=["api"])
-    shown = Recent(lambda: _all_targets(console))
-    _add_targets(paths, console, shown)
+    _add_targets(paths, console, overview)
     _add_history(paths, console)
     events.add(paths, console)
-    guarded = APIRouter(route_class=changes.route_class(token, done=shown.forget), dependencies=[Depends(token)])
+    guarded = APIRouter(route_class=changes.route_class(token, done=overview.forget), dependencies=[Depends(token)])
     _add_changes(guarded, console)
     _add_changes_of_all(guarded, console)
     paths.include_router(guarded)
     return paths
 
 
-def _all_targets(console: Console) -> bytes:
-    """The answer that names them, but for the time; the event comes first: what is missed in between is told."""
-    found = {"event": console.last_event(), "targets": list(console.targets())}
-    return json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")[1:]
-
-
-def _add_targets(paths: APIRouter, console: Console, shown: Recent) -> None:
+def _add_targets(paths: APIRouter, console: Console, overview: Overview) -> None:
     @paths.get("/targets", responses=described(shapes.Targets, 503))
     async def targets() -> Response:
         """Every target with its nodes, last decision, open operation and cooldowns, and the daemon's time."""
         begin = json.dumps({"now": rfc3339(console.now()), "led_by": console.led_by()}).encode()[:-1]
-        return Response(begin + b"," + shown.answer(), media_type="application/json")
+        return Response(begin + b"," + await overview.targets.answer(), media_type="application/json")
 
     @paths.get("/targets/{name}", responses=described(shapes.TargetWithPolicy, *shapes.OF_A_TARGET))
     async def target(name: str) -> Response:

@@ -12,6 +12,7 @@ from autoscaler.ports import Console
 from autoscaler.web import answers, api, page, probes, steering
 from autoscaler.web.addressed import Addressed, Hosts
 from autoscaler.web.armour import Armour
+from autoscaler.web.overview import Overview
 from autoscaler.web.same_site import SameSite
 from autoscaler.web.token import TokenRule
 
@@ -35,9 +36,11 @@ def create_app(console: Console, metrics: Exposition, token: SecretStr | None, h
     app.add_middleware(Armour)  # the last one added is the first one asked
     answers.install(app)
     rule = TokenRule(token)
-    app.include_router(probes.router(console, metrics, rule))
-    app.include_router(api.router(console, rule))
-    app.include_router(page.router(console, steerable=bool(token and token.get_secret_value())))
+    pages = page.Pages(console, steerable=bool(token and token.get_secret_value()))
+    overview = Overview(console, pages.fleet)
+    app.include_router(probes.router(console, metrics, rule, done=overview.forget))
+    app.include_router(api.router(console, rule, overview))
+    app.include_router(page.router(console, pages, overview))
     app.include_router(steering.router(console))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app

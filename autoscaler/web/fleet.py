@@ -1,7 +1,7 @@
 """The rows of the fleet view, from the API's own JSON: pure, so that a table test can hold it."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -40,7 +40,7 @@ class Row:
     error: str
 
 
-def rows(targets: Sequence[Json], recent: Mapping[str, Minutes], now: datetime) -> list[Row]:
+def rows(targets: Iterable[Json], recent: Mapping[str, Minutes], now: datetime) -> list[Row]:
     """Every target, what wants attention first, then by name."""
     made = [_row(target, recent.get(target["name"], ()), now) for target in targets]
     return sorted(made, key=lambda row: (attention.ORDER.index(row.standing), row.name))

@@ -16,6 +16,7 @@ from autoscaler.core.decision import rfc3339
 from autoscaler.errors import StoreError
 from autoscaler.ports import Console
 from autoscaler.web import fleet, of_target, squeezed, words
+from autoscaler.web.overview import Overview
 from autoscaler.web.paging import Instant, Moment
 from autoscaler.yamlfile import shape
 
@@ -31,15 +32,13 @@ Json = dict[str, Any]
 _MICROSECOND = timedelta(microseconds=1)
 
 
-def router(console: Console, *, steerable: bool) -> APIRouter:
-    """The pages' paths; `steerable`: there is a token with which something can be changed."""
+def router(console: Console, pages: "Pages", overview: Overview) -> APIRouter:
+    """The pages' paths."""
     paths = APIRouter(include_in_schema=False)
-    pages = _Pages(console, steerable=steerable)
 
     @paths.get("/")
     async def of_fleet(request: Request) -> Response:
-        read = pages.head() | _fleet(console)
-        return await pages.answer("fleet.html", lambda: _fleet_words(console, read), request)
+        return await asyncio.to_thread(squeezed.kept, await overview.page.answer(), request)
 
     @paths.get("/targets/{name}")
     async def of_one(name: str, request: Request, before: Instant = None) -> Response:
@@ -67,10 +66,11 @@ def router(console: Console, *, steerable: bool) -> APIRouter:
     return paths
 
 
-class _Pages:
+class Pages:
     """Templates, and what stands on every page."""
 
     def __init__(self, console: Console, *, steerable: bool) -> None:
+        """`steerable`: there is a token with which something can be changed."""
         self._console = console
         self._steerable = steerable
         self._templates = jinja2.Environment(
@@ -91,6 +91,11 @@ class _Pages:
             "trouble": "",
         }
 
+    def fleet(self) -> bytes:
+        """Its page as it is kept, squeezed; for a thread."""
+        read = self.head() | _fleet(self._console)
+        return squeezed.squeezed(self._templates.get_template("fleet.html").render(read))
+
     async def answer(self, template: str, make: Callable[[], Json], request: Request, status: int = 200) -> Response:
         """Made beside the loop, which a long page would hold up."""
 
@@ -108,23 +113,16 @@ class _Pages:
 
 
 def _fleet(console: Console) -> Json:
-    """What only the loop's thread may read."""
+    """What could be read, and what could not."""
+    made: Json = {"rows": [], "operations": [], "interventions": []}
     try:
-        return {"targets": console.targets(), "recent": console.recent()}
-    except StoreError as error:
-        return {"targets": (), "recent": {}, "trouble": str(error)}
-
-
-def _fleet_words(console: Console, read: Json) -> Json:
-    rows = fleet.rows(read["targets"], read["recent"], read["now"])
-    more: Json = {"rows": rows, "counts": fleet.counts(rows), "totals": fleet.totals(rows)}
-    try:
-        more["operations"] = [words.operation_row(one) for one in console.operations(None, limit=OPERATIONS_OF_FLEET)]
+        made["rows"] = fleet.rows(console.targets(), console.recent(), console.now())
+        made["operations"] = [words.operation_row(one) for one in console.operations(None, limit=OPERATIONS_OF_FLEET)]
         done = console.interventions(limit=INTERVENTIONS_OF_FLEET)
-        more["interventions"] = [of_target.intervention(one) for one in done]
+        made["interventions"] = [of_target.intervention(one) for one in done]
     except StoreError as error:
-        more["trouble"] = str(error)
-    return read | more
+        made["trouble"] = str(error)
+    return made | {"counts": fleet.counts(made["rows"]), "totals": fleet.totals(made["rows"])}
 
 
 def _target(console: Console, name: str) -> Json:

@@ -13,8 +13,10 @@ from autoscaler.web.token import TokenRule
 from autoscaler.web.wishes import Reloading
 
 
-def router(console: Console, metrics: Callable[[str], tuple[bytes, str]], token: TokenRule) -> APIRouter:
-    """The paths outside of the API."""
+def router(
+    console: Console, metrics: Callable[[str], tuple[bytes, str]], token: TokenRule, done: Callable[[], None]
+) -> APIRouter:
+    """The paths outside of the API; `done` is called after each reload."""
     paths = APIRouter(tags=["probes"])
 
     @paths.get("/metrics", response_class=PlainTextResponse)
@@ -42,7 +44,7 @@ def router(console: Console, metrics: Callable[[str], tuple[bytes, str]], token:
         led_by = console.led_by()
         return _probe(led_by is None, "leads" if led_by is None else f"stands by: {standing_words.who_leads(led_by)}")
 
-    guarded = APIRouter(route_class=changes.route_class(token), dependencies=[Depends(token)])
+    guarded = APIRouter(route_class=changes.route_class(token, done=done), dependencies=[Depends(token)])
 
     @guarded.post("/-/reload", responses=shapes.OF_A_RELOAD)
     async def reload(request: Request, wish: Reloading | None = None) -> Response:

@@ -41,7 +41,7 @@ async def is_held(house: House) -> bool:
 
 
 def shown(house: House) -> dict:
-    return house.console().targets()[0]
+    return next(house.console().targets())
 
 
 # Pauses --------------------------------------------------------------------------------------------------------------

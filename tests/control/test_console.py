@@ -212,12 +212,12 @@ async def test_cooldowns_are_what_is_left_in_seconds(house):
     await house.look(every=timedelta(0))
     house.minutes(4)
     await house.evaluate()
-    assert house.console().targets()[0]["cooldowns"] == {"out": 360.0, "in": 1560.0}
+    assert next(house.console().targets())["cooldowns"] == {"out": 360.0, "in": 1560.0}
 
 
 async def test_the_mode_shown_is_the_one_under_the_ceiling():
     house = House(ceiling=Mode.OBSERVE, policies=(orders(mode=Mode.OUT_ONLY),))
-    assert house.console().targets()[0]["mode"] == "observe"
+    assert next(house.console().targets())["mode"] == "observe"
 
 
 async def test_a_target_by_name_has_its_policy_and_an_unknown_name_is_none(house):

@@ -101,7 +101,7 @@ async def test_a_reload_holds_nothing_by_hand():
     house = House()
     await reload(house, orders(nodes=(2, 20)))
     assert await house.store.standing(at=house.clock.now()) == ()
-    assert house.console().targets()[0]["pauses"] == []
+    assert next(house.console().targets())["pauses"] == []
 
 
 class Unwritable(MemoryStore):

@@ -223,9 +223,9 @@ class FakeConsole:
     def names(self) -> tuple[str, ...]:
         return tuple(one["name"] for one in self.shown)
 
-    def targets(self) -> tuple[Json, ...]:
+    def targets(self) -> Iterator[Json]:
         self._check()
-        return tuple(self.shown)
+        yield from self.shown
 
     def recent(self) -> Json:
         return self.lately
