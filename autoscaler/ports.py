@@ -617,6 +617,13 @@ class Console(Protocol):
         """Who may act instead of this daemon ("" where that is not known); None: this one may."""
         ...
 
+    def unobeyed(self) -> dict[str, Any] | None:
+        """Of changed files that are not valid, so that the last good ones go on: `since`, `problems`, the `first`.
+
+        None: what the files said last holds.
+        """
+        ...
+
     def now(self) -> datetime:
         """The daemon's time t."""
         ...

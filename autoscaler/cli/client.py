@@ -9,7 +9,7 @@ from autoscaler.cli import shown
 from autoscaler.cli.daemon_api import DaemonApi, DaemonError
 from autoscaler.cli.form import Format
 from autoscaler.cli.shown import DEFAULT_URL, Output, TargetName, Url
-from autoscaler.core import explanation, figures, sentence, spells, standing_words
+from autoscaler.core import explanation, figures, reload_words, sentence, spells, standing_words
 from autoscaler.core.decision import rfc3339
 from autoscaler.core.spells import Spell
 from autoscaler.errors import BadConfig, Problem
@@ -34,6 +34,8 @@ def status(url: Url = DEFAULT_URL, form: Output = Format.TEXT) -> None:
         return
     if found.get("led_by") is not None:
         shown.show(f"This daemon stands by: {standing_words.who_leads(found['led_by'])}. It would refuse any change.\n")
+    if found.get("unobeyed") is not None:
+        shown.show(f"Not obeyed: {reload_words.unobeyed(found['unobeyed'])}\n")
     rows = [_status_row(target) for target in found["targets"]]
     if rows:
         shown.show_table(("target", "mode", "nodes", "min–max", "load", "operation", "last decision"), rows)

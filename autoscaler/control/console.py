@@ -16,7 +16,7 @@ from autoscaler.control.reconciler import Reconciler, target_of
 from autoscaler.control.reloading import Reloader
 from autoscaler.control.roster import Roster
 from autoscaler.control.scheduler import Pulse
-from autoscaler.core import permissible, standing_words
+from autoscaler.core import permissible, reload_words, standing_words
 from autoscaler.core.by_hand import of_targets
 from autoscaler.core.ddm_metrics import FACTS
 from autoscaler.core.decision import Decision, rfc3339
@@ -98,10 +98,16 @@ class DaemonConsole:
         missing = list(self.readiness.missing.values())
         led_by = self.led_by()
         standing_by = "" if led_by is None else f", standing by: {standing_words.who_leads(led_by)}"
-        return not missing, "; ".join(missing) or f"ready{standing_by}"
+        unobeyed = self.unobeyed()
+        of_files = "" if unobeyed is None else f"; {reload_words.unobeyed(unobeyed)}"
+        return not missing, ("; ".join(missing) or f"ready{standing_by}") + of_files
 
     def led_by(self) -> str | None:
         return self.leadership.led_by
+
+    def unobeyed(self) -> dict[str, Any] | None:
+        unobeyed = self.roster.unobeyed
+        return None if unobeyed is None else unobeyed.as_json()
 
     def now(self) -> datetime:
         return self.clock.now()

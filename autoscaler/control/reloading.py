@@ -90,6 +90,7 @@ class Reloader:
             raise ChangeRefusedError("this daemon was started without files: there is nothing to read anew")
         async with self.turn:
             done = await self._attempt(self.read, cause, by)
+            self.roster.read(done.problems, self.clock.now())
             await self._write_down(done, reason)
             self.monitor.reloaded(done)
         return done

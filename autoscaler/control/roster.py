@@ -4,11 +4,28 @@ Whoever keeps what it read here over an await goes on with what held then; a cyc
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from autoscaler.control.poller import under
+from autoscaler.core.decision import rfc3339
 from autoscaler.core.policy import Policy
 from autoscaler.core.target import Mode
+from autoscaler.errors import Problem
+
+
+@dataclass(frozen=True)
+class Unobeyed:
+    """What the files say, and what is not obeyed since they are not valid."""
+
+    since: datetime
+    problems: tuple[Problem, ...]  # at least one
+
+    def as_json(self) -> dict[str, Any]:
+        """How many problems there are, and the first of them; a reload's own answer, and the log, have all."""
+        first = str(self.problems[0])
+        return {"since": rfc3339(self.since), "problems": len(self.problems), "first": first}
 
 
 class Roster:
@@ -25,6 +42,7 @@ class Roster:
         self.policies: Mapping[str, Policy] = {policy.name: policy for policy in policies}
         self.ceiling = ceiling
         self.settings: Mapping[str, Any] = settings or {}
+        self.unobeyed: Unobeyed | None = None
 
     @property
     def all(self) -> tuple[Policy, ...]:
@@ -38,6 +56,11 @@ class Roster:
         self.policies = {policy.name: policy for policy in policies}
         self.ceiling = self.ceiling if ceiling is None else ceiling
         self.settings = self.settings if settings is None else settings
+
+    def read(self, problems: tuple[Problem, ...], now: datetime) -> None:
+        """The files were read: with problems they are not obeyed, since they had some first; without they are."""
+        since = now if self.unobeyed is None else self.unobeyed.since
+        self.unobeyed = Unobeyed(since, problems) if problems else None
 
     def holds(self, policy: Policy, mode: Mode) -> bool:
         """Whether a decision by this policy, made in this mode, is still what is wanted of its target."""

@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from autoscaler.core import figures
+
 Json = dict[str, Any]
 
 LONGEST, LONGEST_PART = 1000, 300
@@ -25,6 +27,16 @@ def outcome(reload: Json) -> str:
     came_and_went = [f"{word} {', '.join(reload[word])}" for word in ("added", "removed") if reload[word]]
     restart = [f"needs a restart: {', '.join(reload['needs_restart'])}"] if reload["needs_restart"] else []
     return _fitting("", [*came_and_went, *changes(reload), *restart])
+
+
+def unobeyed(one: Json) -> str:
+    """Of what is not obeyed: `since` when, how many `problems` it has, and the `first` of them."""
+    count, first = one["problems"], _cut(one["first"])
+    problems = f"1 problem, {first}" if count == 1 else f"{count} problems, the first is {first}"
+    since = figures.moment(one["since"])
+    return (
+        f"what was changed in the configuration is not obeyed, the last good one goes on since {since} UTC: {problems}"
+    )
 
 
 def _fitting(begin: str, parts: list[str]) -> str:

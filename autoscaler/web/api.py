@@ -47,7 +47,8 @@ def _add_targets(paths: APIRouter, console: Console, overview: Overview) -> None
     @paths.get("/targets", responses=described(shapes.Targets, 503))
     async def targets() -> Response:
         """Every target with its nodes, last decision, open operation and cooldowns, and the daemon's time."""
-        begin = json.dumps({"now": rfc3339(console.now()), "led_by": console.led_by()}).encode()[:-1]
+        head = {"now": rfc3339(console.now()), "led_by": console.led_by(), "unobeyed": console.unobeyed()}
+        begin = json.dumps(head).encode()[:-1]
         return Response(begin + b"," + await overview.targets.answer(), media_type="application/json")
 
     @paths.get("/targets/{name}", responses=described(shapes.TargetWithPolicy, *shapes.OF_A_TARGET))
@@ -57,8 +58,8 @@ def _add_targets(paths: APIRouter, console: Console, overview: Overview) -> None
 
     @paths.get("/config")
     async def config() -> Json:
-        """The settings, secrets masked."""
-        return console.config()
+        """The settings that hold, secrets masked; and whether there are files that say otherwise and are not valid."""
+        return console.config() | {"unobeyed": console.unobeyed()}
 
 
 def _add_history(paths: APIRouter, console: Console) -> None:

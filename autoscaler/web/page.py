@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from autoscaler import __version__
-from autoscaler.core import standing_words
+from autoscaler.core import reload_words, standing_words
 from autoscaler.core.decision import rfc3339
 from autoscaler.errors import StoreError
 from autoscaler.ports import Console
@@ -78,6 +78,7 @@ class Pages:
         )
         self._templates.filters["clock"] = words.clock
         self._templates.filters["who_leads"] = standing_words.who_leads
+        self._templates.filters["unobeyed"] = reload_words.unobeyed
 
     def head(self) -> Json:
         return {
@@ -87,6 +88,7 @@ class Pages:
             "ready": self._console.ready(),
             "healthy": self._console.healthy(),
             "led_by": self._console.led_by(),
+            "unobeyed": self._console.unobeyed(),
             "steerable": self._steerable,
             "trouble": "",
         }

@@ -229,11 +229,20 @@ class TargetWithPolicy(Target):
     policy: Policy
 
 
+class Unobeyed(BaseModel):
+    """Files that were changed and are not valid."""
+
+    since: AwareDatetime
+    problems: int
+    first: str = Field(description="the first problem, with file, line and column")
+
+
 class Targets(BaseModel):
     """Every target."""
 
     now: AwareDatetime
     led_by: str | None = Field(description="who may act instead of this daemon, empty where not known; null: this one")
+    unobeyed: Unobeyed | None = Field(description="changed files that are not obeyed; null: what they said last holds")
     event: int = Field(description="the newest event's id: follow after it")
     targets: list[Target]
 

@@ -63,6 +63,26 @@ async def test_what_cannot_be_obeyed_changes_nothing_and_is_told(read, words):
     assert house.monitor.reloads == [done]
 
 
+async def test_what_is_not_obeyed_is_told_until_it_is():
+    house = House()
+    console = house.console()
+    assert (console.unobeyed(), console.ready()) == (None, (True, "ready"))
+
+    await house.reloader(broken).reload(Cause.FILES)
+    house.minutes()
+    await house.reloader(wrong).reload(Cause.SIGNAL)
+
+    first = "p.yaml:3:5: targets.orders: is wrong"
+    assert console.unobeyed() == {"since": "2026-11-23T12:00:00Z", "problems": 1, "first": first}
+    good, words = console.ready()
+    assert good
+    assert words.startswith("ready; what was changed in the configuration is not obeyed")
+    assert words.endswith(f"1 problem, {first}")
+
+    await reload(house, orders())
+    assert (console.unobeyed(), console.ready()) == (None, (True, "ready"))
+
+
 # In the history -------------------------------------------------------------------------------------------------------
 
 

@@ -55,3 +55,18 @@ def test_a_part_that_alone_is_too_long_is_cut():
     said = reload_words.outcome(refused("x" * 3000, "two"))
 
     assert said == f"refused: {'x' * (reload_words.LONGEST_PART - 1)}…; two"
+
+
+@pytest.mark.parametrize(
+    ("problems", "words"),
+    [(1, "1 problem, p.yaml:3:5: is wrong"), (7, "7 problems, the first is p.yaml:3:5: is wrong")],
+)
+def test_what_is_not_obeyed_is_told_with_its_first_problem(problems, words):
+    said = reload_words.unobeyed(
+        {"since": "2026-11-23T12:00:00Z", "problems": problems, "first": "p.yaml:3:5: is wrong"}
+    )
+
+    assert said == (
+        "what was changed in the configuration is not obeyed, "
+        f"the last good one goes on since 2026-11-23 12:00:00 UTC: {words}"
+    )

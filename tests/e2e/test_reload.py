@@ -1,5 +1,6 @@
 """Files that change under a running daemon: by an editor, a ConfigMap's link, SIGHUP or a request; all or nothing."""
 
+import html
 import json
 import os
 import signal
@@ -11,7 +12,7 @@ import httpx
 import pytest
 import yaml
 
-from tests.e2e.processes import GROUP, TOKEN, EmulatedCloud, RunningDaemon, policy, until, write_config
+from tests.e2e.processes import GROUP, TOKEN, EmulatedCloud, RunningDaemon, finished, policy, until, write_config
 
 pytestmark = pytest.mark.process
 
@@ -44,6 +45,12 @@ def reload(daemon: RunningDaemon) -> httpx.Response:
     return httpx.post(f"{daemon.url}/-/reload", headers=BEARER, timeout=20)
 
 
+def everywhere(daemon: RunningDaemon) -> list[str]:
+    """What people and probes see."""
+    pages = [html.unescape(daemon.get(path).text) for path in ("/", "/targets/orders", "/-/ready")]
+    return [*pages, finished("status", "--url", daemon.url, environment={}).stdout]
+
+
 def bounds(daemon: RunningDaemon, name: str = "orders") -> tuple[int, int]:
     shown = daemon.target(name)["policy"]
     return shown["min"], shown["max"]
@@ -68,6 +75,8 @@ def test_a_file_that_is_edited_is_obeyed_and_a_broken_one_is_not(tmp_path, start
     until(lambda: daemon.count("config_last_reload_successful"), lambda value: value == 0)
     assert bounds(daemon) == (2, 20)
     assert lines(daemon, "nothing of it is obeyed")[0]["problems"] == len(lines(daemon, f"{file}:"))
+    first = lines(daemon, f"{file}:")[0]["message"]
+    until(lambda: everywhere(daemon), lambda found: all("is not obeyed" in said and first in said for said in found))
     assert daemon.get("/-/ready").status_code == 200
     before = daemon.count("config_last_reload_success_timestamp_seconds")
 
@@ -81,6 +90,9 @@ def test_a_file_that_is_edited_is_obeyed_and_a_broken_one_is_not(tmp_path, start
     write(file, {"orders": policy(**OBSERVED, nodes={"min": 2, "max": 9})})
     until(lambda: bounds(daemon), lambda found: found == (2, 9))
     until(lambda: daemon.count("config_last_reload_successful"), lambda value: value == 1)
+    until(lambda: everywhere(daemon), lambda found: not any("is not obeyed" in said for said in found))
+    for path in ("/", "/targets/orders"):
+        assert "orders: nodes.max was 20, is 9" in daemon.get(path).text
     assert daemon.count("config_last_reload_success_timestamp_seconds") > before
     kept = daemon.get("/api/v1/interventions").json()["interventions"]  # the newest first
     assert [one["who"] for one in kept] == [*FILES, "token, from 127.0.0.1", "SIGHUP", *FILES, *FILES]

@@ -132,6 +132,9 @@ def intervention(kind: str = "pause", target: str | None = "orders", **more: Any
     }
 
 
+UNOBEYED: Json = {"since": "2026-11-23T09:30:00Z", "problems": 2, "first": "p.yaml:3:5: targets.orders: is wrong"}
+
+
 def chart(target: str = "orders") -> Json:
     """An hour with one record."""
     return {
@@ -194,6 +197,7 @@ class FakeConsole:
     health: tuple[bool, str] = (True, "the scheduler is on time")
     readiness: tuple[bool, str] = (True, "ready")
     leader: str | None = None  # another daemon
+    refused: Json | None = None  # of the files
     lately: Json = field(default_factory=dict)
     broken: str = ""
     no_history: str = ""  # only what was is not to be had
@@ -216,6 +220,9 @@ class FakeConsole:
 
     def led_by(self) -> str | None:
         return self.leader
+
+    def unobeyed(self) -> Json | None:
+        return self.refused
 
     def now(self) -> datetime:
         return NOW

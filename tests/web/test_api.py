@@ -10,7 +10,7 @@ import pytest
 from autoscaler.errors import Problem
 from autoscaler.ports import Cause, Change, Reload
 from autoscaler.web import armour
-from tests.web.conftest import NOTHING_YET, POLICY, TOKEN, chart, intervention, operation, record, target
+from tests.web.conftest import NOTHING_YET, POLICY, TOKEN, UNOBEYED, chart, intervention, operation, record, target
 
 DOCS = Path(__file__).parents[2] / "docs/api.md"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -126,7 +126,16 @@ def test_a_reload_is_refused_without_the_token_and_where_there_are_no_files(serv
 def test_targets_come_with_the_daemons_time(served):
     event = served.call(served.console.feed.last)
     answer = served.http.get("/api/v1/targets").json()
-    assert answer == {"now": "2026-11-23T10:00:00Z", "led_by": None, "event": event, "targets": [target()]}
+    head = {"now": "2026-11-23T10:00:00Z", "led_by": None, "unobeyed": None, "event": event}
+    assert answer == head | {"targets": [target()]}
+
+
+def test_files_that_are_not_obeyed_are_told_with_the_targets_and_with_what_holds(served):
+    assert served.http.get("/api/v1/config").json()["unobeyed"] is None
+    served.console.refused = UNOBEYED
+
+    assert served.http.get("/api/v1/targets").json()["unobeyed"] == UNOBEYED
+    assert served.http.get("/api/v1/config").json()["unobeyed"] == UNOBEYED
 
 
 def test_targets_of_a_daemon_that_stands_by_say_who_leads_at_once(served):

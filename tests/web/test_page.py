@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from tests.web.conftest import held, intervention, operation, record, refused, target
+from tests.web.conftest import UNOBEYED, held, intervention, operation, record, refused, target
 
 VOID = {"meta", "link", "img", "input"}
 
@@ -263,3 +263,16 @@ def test_a_page_is_compressed_for_who_takes_that(served, accepted, encoding):
     assert answer.headers.get("content-encoding") == encoding
     assert answer.headers["vary"] == "Accept-Encoding"
     assert answer.text.startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/targets/orders", "/targets/orders/decisions/2026-11-23T09:59:00Z", "/targets/x"]
+)
+def test_every_page_says_that_changed_files_are_not_obeyed(served, path):
+    words = (
+        "Not obeyed: what was changed in the configuration is not obeyed, the last good one goes on since "
+        "2026-11-23 09:30:00 UTC: 2 problems, the first is p.yaml:3:5: targets.orders: is wrong"
+    )
+    assert "Not obeyed" not in Document(served.http.get(path).text).text
+    served.console.refused = UNOBEYED
+    until(lambda: words in Document(served.http.get(path).text).text)  # the fleet's page is kept for a moment
