@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from tests.web.conftest import UNOBEYED, held, intervention, operation, record, refused, target
+from tests.web.conftest import UNOBEYED, held, intervention, operation, record, refused, target, until
 
 VOID = {"meta", "link", "img", "input"}
 
