@@ -170,7 +170,7 @@ def _check_somebody_can_say_yes(yes: bool) -> None:
 def _ask(yes: bool, what: str) -> None:
     """Raises DaemonError where somebody at the terminal says no."""
     if not yes:
-        typer.echo(what, err=True)
+        shown.remark(what)
         if not typer.confirm("Go on?", err=True):
             raise DaemonError("nothing was changed")
 
@@ -196,7 +196,7 @@ def _tell(answer: Json, form: Format, lines: list[str]) -> None:
     for line in (*lines, *_holding(answer)):
         shown.show(f"{answer['target']}: {line}" if answer["target"] else line)
     for note in answer["notes"]:
-        typer.echo(f"note: {note}", err=True)
+        shown.remark(f"note: {note}")
 
 
 def _holding(answer: Json) -> list[str]:

@@ -11,6 +11,7 @@ import typer
 from autoscaler import clock, configuration, daemon, settings
 from autoscaler.cli import check_live
 from autoscaler.cli.form import Format
+from autoscaler.core import plain
 from autoscaler.core.policy import KINDS, Policy, ScheduleRule
 from autoscaler.core.target import Mode
 from autoscaler.telemetry import logs
@@ -44,7 +45,7 @@ def check(
     else:
         found = [line for finding in findings for line in finding.lines()]
         for line in [*as_text(read), *found]:
-            typer.echo(line)
+            typer.echo(plain.lines(line))
     if any(finding.stops for finding in findings):
         raise typer.Exit(1)
 

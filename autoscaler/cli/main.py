@@ -16,6 +16,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from autoscaler import __version__, errors
 from autoscaler.cli import usage
+from autoscaler.core import plain
 
 NOT_YET = ("backtest", "tune", "record")
 """Commands that are promised and not there yet: refused by name, and not shown."""
@@ -169,4 +170,4 @@ def _unforeseen(error: Exception) -> None:
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
+    sys.stderr.write(f"{plain.lines(text)}\n")

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from autoscaler.cli.form import Format
+from autoscaler.core import plain
 from autoscaler.errors import BadConfig, Problem
 
 TOKEN = "AUTOSCALER_SERVER__TOKEN"  # noqa: S105  # the variable's name
@@ -40,6 +41,7 @@ def token(file: Path | None) -> str:
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """For a terminal folded to its width; for a pipe a line a row, its columns aligned, without an end to its width."""
+    rows = [[plain.lines(word) for word in row] for row in rows]
     if not sys.stdout.isatty():
         for line in _aligned([columns, *rows] if columns else rows):
             typer.echo(line)
@@ -59,11 +61,17 @@ def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def show(text: str) -> None:
-    """A line; a terminal folds it at words."""
+    """A line; a terminal folds it at words. Nothing in it is obeyed: much of what is shown was written by others."""
+    text = plain.lines(text)
     if sys.stdout.isatty():
         _console().print(Text(text))
     else:
         typer.echo(text)
+
+
+def remark(text: str) -> None:
+    """A line beside the answer, on stderr."""
+    typer.echo(plain.lines(text), err=True)
 
 
 def _console() -> Console:
@@ -71,5 +79,6 @@ def _console() -> Console:
 
 
 def show_json(value: dict[str, Any]) -> None:
-    """As a program reads it."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    """As a program reads it; what a terminal would obey is written as its number."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    typer.echo("".join(f"\\u{ord(one):04x}" if one != "\n" and plain.is_obeyed(one) else one for one in text))

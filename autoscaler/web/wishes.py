@@ -4,9 +4,27 @@ from datetime import timedelta
 from typing import Annotated, Literal
 
 from fastapi import Request
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, StrictBool, StrictInt, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    StrictBool,
+    StrictInt,
+    WithJsonSchema,
+)
 
+from autoscaler.core import plain
 from autoscaler.yamlfile import quantities
+
+
+def _shown(said: object) -> object:
+    """Words of one line, without what a terminal would obey where they are shown."""
+    return plain.line(said) if isinstance(said, str) else said
+
+
+Words = Annotated[str, BeforeValidator(_shown)]
 
 
 class Wish(BaseModel):
@@ -14,7 +32,7 @@ class Wish(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    who: str = Field("", max_length=100, description="who wants it, kept with the caller's address")
+    who: Words = Field("", max_length=100, description="who wants it, kept with the caller's address")
 
     def from_(self, request: Request) -> str:
         """For the audit: who somebody says they are, and where the request came from."""
@@ -28,7 +46,7 @@ Span = Annotated[
     PlainValidator(quantities.duration),
     WithJsonSchema({"type": "string", "pattern": quantities.DURATION_PATTERN, "examples": ["2h", "1h30m"]}),
 ]
-Reason = Annotated[str, Field(max_length=1000, description="why; kept in the history and shown")]
+Reason = Annotated[Words, Field(max_length=1000, description="why; kept in the history and shown")]
 
 
 class Pausing(Wish):
@@ -58,7 +76,7 @@ class Resolution(Wish):
     """How an operation ended, by an operator's own eyes."""
 
     outcome: Literal["succeeded", "failed", "never_happened"] = Field(alias="as")
-    reason: str = Field(min_length=1, max_length=1000, pattern=r"\S")
+    reason: Words = Field(min_length=1, max_length=1000, pattern=r"\S")
 
 
 class Reloading(Wish):

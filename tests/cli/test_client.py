@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from autoscaler.cli import main
+from autoscaler.core import plain
 from tests.web.conftest import TOKEN, FakeConsole, Served, held, operation, record, target
 
 pytestmark = pytest.mark.process
@@ -380,6 +381,28 @@ def test_resolve_without_an_open_operation_asks_for_nothing(served):
 
     assert (ended.returncode, served.console.asked) == (1, [])
     assert ended.stderr == "error: orders has no open operation; there is nothing to resolve\n"
+
+
+# What others wrote.
+
+
+def test_nothing_that_others_wrote_is_obeyed_by_a_terminal(served):
+    """Also what an earlier version has stored, or the cloud has said."""
+    nasty = "\x1b[31mred\x1b]0;title\x07\x9b31m\u202e"
+    shown = target(pauses=[held(all=False, who=nasty, reason=nasty)], mode=nasty, operation=operation(detail=nasty))
+    served.console.shown = [shown]
+    served.console.notes = [nasty]
+
+    said = [ask(served, *words, AUTOSCALER_SERVER__TOKEN=TOKEN) for words in (["status"], ["pause", "orders"])]
+    as_json = ask(served, "status", "--format", "json")
+    served.console.refusal = nasty
+    refused = ask(served, "pause", "orders", AUTOSCALER_SERVER__TOKEN=TOKEN)
+
+    assert [one.returncode for one in (*said, as_json, refused)] == [0, 0, 0, 1]
+    for one in (*said, as_json, refused):
+        assert not [char for char in one.stdout + one.stderr if char != "\n" and plain.is_obeyed(char)]
+    assert "[31mred" in said[0].stdout
+    assert json.loads(as_json.stdout)["targets"] == [shown]
 
 
 # pause, resume, override.

@@ -406,6 +406,33 @@ BAD_BODIES = {
 }
 
 
+NASTY, SHOWN = "\x1b[31ma\0 sale\r\n\u202e", "[31ma  sale"
+
+
+def test_who_and_why_are_kept_without_what_a_terminal_would_obey(served):
+    said = {"reason": NASTY, "who": NASTY}
+    changes: dict[str, dict[str, object]] = {
+        "/api/v1/targets/orders/pause": {},
+        "/api/v1/targets/orders/resume": {},
+        "/api/v1/targets/orders/override": {"nodes": 6, "for": "2h"},
+        "/api/v1/targets/orders/resolve": {"as": "failed"},
+        "/-/reload": {},
+    }
+    for path, more in changes.items():
+        assert served.http.post(path, json={**said, **more}, headers=BEARER).status_code == 200
+
+    asked = [[word for word in one if isinstance(word, str)] for one in served.console.asked]
+    assert len(asked) == 5
+    for words in asked:
+        assert {SHOWN, f"{SHOWN} ({HERE})"} <= set(words)
+
+
+def test_a_reason_that_is_needed_is_more_than_what_nobody_sees(served):
+    body = {"as": "failed", "reason": "\x1b \0"}
+    assert served.http.post("/api/v1/targets/orders/resolve", json=body, headers=BEARER).status_code == 422
+    assert served.console.asked == []
+
+
 @pytest.mark.parametrize(("path", "body", "words"), BAD_BODIES.values(), ids=BAD_BODIES)
 def test_what_an_operator_cannot_mean_is_422(served, path, body, words):
     answer = served.http.post(f"/api/v1/{path}", json=body, headers=BEARER)
