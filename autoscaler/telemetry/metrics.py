@@ -22,7 +22,7 @@ from autoscaler.core.operation import Operation, State
 from autoscaler.core.policy import Direction, Fleet, Policy
 from autoscaler.core.target import Mode, Snapshot
 from autoscaler.ports import Backlog
-from autoscaler.telemetry import error_name, fleet_series, target_series, webhook_series
+from autoscaler.telemetry import error_name, fleet_series, target_page, webhook_series
 from autoscaler.telemetry.latest import Latest
 from autoscaler.telemetry.steps import Steps
 
@@ -37,6 +37,16 @@ CALL_BUCKETS = (0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+
+END = b"# EOF\n"
+"""Of a page in OpenMetrics."""
+
+READ_WITHIN = 300.0
+"""Real seconds since a format was asked for, after which it is not kept fresh any more."""
+
+SHARE = 0.05
+"""Of the time, at most, that is spent on rendering between cycles."""
 
 
 class Metrics:
@@ -56,10 +66,12 @@ class Metrics:
         self._backlogs = webhook_series.BacklogCollector(clock)
         self._steps = Steps()
         self._pages: dict[str, bytes] = {}
+        self._asked_at: dict[str, float] = {}  # of each of them; monotonic
+        self._again_at = float("-inf")
+        self._ended = 0  # cycles
         self._registry = CollectorRegistry()
         self._build_instruments()
         ProcessCollector(registry=self._registry)
-        self._registry.register(target_series.TargetCollector(self._targets, clock))
         self._registry.register(self._fleet)
         self._registry.register(self._backlogs)
         self.leads(leader=leader)
@@ -167,6 +179,8 @@ class Metrics:
         self._cycles.observe(seconds)
         self._lateness.set(lateness)
         self._last_cycle.set(self._clock.now().timestamp())
+        self._ended += 1
+        self._again_at = float("-inf")
 
     def observed(self, policy: Policy, snapshot: Snapshot | None, now: datetime) -> None:  # noqa: ARG002  # the port's
         if target := self._targets.get(policy.name):
@@ -246,25 +260,41 @@ class Metrics:
     # What a scrape is given.
 
     def render(self) -> None:
-        """Renew every page that somebody reads; for a thread, at the end of a cycle and at every beat."""
-        for content_type in tuple(self._pages) or (TEXT,):
-            self._pages[content_type] = self._page(content_type)
+        """Renew every page that somebody reads; for a thread, at the end of a cycle and at every beat.
+
+        Between cycles little is new, so a twentieth of the time is spent on it at most.
+        """
+        begun = self._clock.monotonic()
+        if begun < self._again_at:
+            return
+        cycles = self._ended
+        read = [one for one, asked in tuple(self._asked_at.items()) if begun - asked < READ_WITHIN]
+        written = self._written() if read else ()
+        self._pages = {content_type: self._page(content_type, written) for content_type in read}
+        if cycles == self._ended:
+            ended = self._clock.monotonic()
+            self._again_at = ended + (ended - begun) * (1 / SHARE - 1)
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
         """The page last rendered, in the format that the Accept header prefers, and its content type.
 
-        A format is rendered here once, when it is first asked for; from then on `render` keeps it fresh.
+        A format that nobody has asked for lately is rendered here; from then on `render` keeps it fresh.
         """
         content_type = OPENMETRICS if _prefers_openmetrics(accept) else TEXT
-        if content_type not in self._pages:
-            self._pages[content_type] = self._page(content_type)
-        return self._pages[content_type], content_type
+        self._asked_at[content_type] = self._clock.monotonic()
+        page = self._pages.get(content_type)
+        if page is None:
+            page = self._pages[content_type] = self._page(content_type, self._written())
+        return page, content_type
 
-    def _page(self, content_type: str) -> bytes:
+    def _written(self) -> target_page.Lines:
+        return target_page.lines(self._targets, self._clock.now())
+
+    def _page(self, content_type: str, written: target_page.Lines) -> bytes:
         if content_type == OPENMETRICS:
             page: bytes = openmetrics.exposition.generate_latest(self._registry)  # type: ignore[no-untyped-call]  # same
-            return page
-        return prometheus_client.generate_latest(self._registry)
+            return page.removesuffix(END) + target_page.page(written, openly=True) + END
+        return prometheus_client.generate_latest(self._registry) + target_page.page(written, openly=False)
 
     def _before_our_time(self, operation: Operation, *, heard: bool) -> bool:
         """Whether an earlier process saw this step: a counter that starts at 0 would count it twice over restarts."""

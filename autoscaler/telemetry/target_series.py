@@ -1,42 +1,13 @@
-"""Turns the latest that is known of targets into series, at the time of the rendering: no value, no series."""
+"""Turns the latest that is known of a target into series, at the time of the rendering: no value, no series."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-from autoscaler.clock import Clock
 from autoscaler.core.decision import Reason
 from autoscaler.core.target import Mode
 from autoscaler.telemetry.latest import Latest
-
-
-class TargetCollector(Collector):
-    """Turns what is known of the targets into series, at the time of the rendering."""
-
-    def __init__(self, targets: Mapping[str, Latest], clock: Clock) -> None:
-        self._targets = targets
-        self._clock = clock
-
-    def describe(self) -> Iterator[Metric]:
-        """The families without a series, so that registering asks nothing."""
-        return self._families({})
-
-    def collect(self) -> Iterator[Metric]:
-        return self._families(dict(self._targets))
-
-    def _families(self, targets: Mapping[str, Latest]) -> Iterator[Metric]:
-        now = self._clock.now()
-        for kind, name, words, labels, values in _FAMILIES:
-            family = kind(f"autoscaler_{name}", words, labels=["target", *labels])
-            for target_name, target in targets.items():
-                if target.removed and name not in _OF_OPERATIONS:
-                    continue
-                for label_values, value in values(target, now):
-                    family.add_metric([target_name, *label_values], value)
-            yield family
-
 
 _Series = Iterator[tuple[tuple[str, ...], float]]
 """Label values after the target's name, and the value."""
@@ -162,13 +133,21 @@ def _errors(target: Latest, _now: datetime) -> _Series:
     return (((error,), count) for error, count in list(target.errors.items()))
 
 
-_OF_OPERATIONS = frozenset(
+OF_OPERATIONS = frozenset(
     {"operation_in_progress", "operation_unknown", "operation_overdue", "operations", "operations_submitted"}
 )
 """What a removed target still has while an operation of it is open."""
 
-_Family = type[GaugeMetricFamily] | type[CounterMetricFamily]
-_FAMILIES: tuple[tuple[_Family, str, str, tuple[str, ...], Callable[[Latest, datetime], _Series]], ...] = (
+Family = tuple[
+    type[GaugeMetricFamily] | type[CounterMetricFamily],
+    str,
+    str,
+    tuple[str, ...],
+    Callable[[Latest, datetime], _Series],
+]
+"""Its kind, name, words, labels besides the target, and what gives the series of one target."""
+
+FAMILIES: tuple[Family, ...] = (
     (GaugeMetricFamily, "target_nodes", "Nodes of the target's group.", ("kind",), _nodes),
     (GaugeMetricFamily, "metric_value", "What a rule last looked at, in the metric's own unit.", ("rule",), _values),
     (GaugeMetricFamily, "metric_age_seconds", "Age of the sample that a rule last looked at.", ("rule",), _ages),
