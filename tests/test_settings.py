@@ -488,21 +488,38 @@ ODD: dict[str, tuple[str, dict[str, str], list[str]]] = {
     ),
     "a token that others can read on its way": (
         REGION + "server: {listen: '0.0.0.0:9178'}\n",
-        {"AUTOSCALER_SERVER__TOKEN": "t"},
+        {"AUTOSCALER_SERVER__TOKEN": "sixteen-letters!"},
         ["autoscaler.yaml: server.listen: 0.0.0.0:9178 is not encrypted; let others reach it by a proxy with TLS only"],
     ),
     "an address that others reach, without a token": (REGION + "server: {listen: '[::]:9178'}\n", {}, []),
     "a token that stays here": (
         REGION + "server: {listen: '[::1]:9178'}\n",
-        {"AUTOSCALER_SERVER__TOKEN": "t"},
+        {"AUTOSCALER_SERVER__TOKEN": "sixteen-letters!"},
         [],
+    ),
+    "a token that is soon guessed": (
+        REGION,
+        {"AUTOSCALER_SERVER__TOKEN": "fifteen-letters"},
+        ["environment: AUTOSCALER_SERVER__TOKEN: shorter than 16 characters, so that it can be guessed"],
     ),
     "a token that stays here, by name": (
         REGION + "server: {listen: 'localhost:9178'}\n",
-        {"AUTOSCALER_SERVER__TOKEN": "t"},
+        {"AUTOSCALER_SERVER__TOKEN": "sixteen-letters!"},
         [],
     ),
 }
+
+
+@pytest.mark.parametrize(
+    "name", ["AUTOSCALER_SERVER__TOKEN", "AUTOSCALER_CLOUD__PASSWORD", "AUTOSCALER_CLOUD__SECRET_KEY"]
+)
+def test_what_the_examples_have_in_place_of_a_secret_is_none(config, name):
+    with pytest.raises(errors.BadConfig) as refused:
+        load(config, REGION, **{name: "change-me"})
+
+    assert [str(problem) for problem in refused.value.problems] == [
+        f"environment: {name}: is still the one of the example; put your own in its place"
+    ]
 
 
 @pytest.mark.parametrize(("text", "environ", "expected"), ODD.values(), ids=ODD)

@@ -34,12 +34,19 @@ REGIONS: Mapping[Dialect, frozenset[str]] = {
 SHORT_SECRET = 24
 """Standard Webhooks asks for 24 to 64 random bytes."""
 
+SHORT_TOKEN = 16
+"""Characters; whoever guesses has one attempt in six seconds from each address, and may have many addresses."""
+
+PLACEHOLDER = "change-me"
+"""What the examples in deploy/ have in place of secrets."""
+
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def problems(merged: Node, keys: ConfigKeys | None, file: Path) -> Iterator[errors.Problem]:
     """What is missing; also told where other things are wrong, so that all comes at once."""
     yield from _credentials(merged)
+    yield from _placeholders(merged)
     for name in _names(merged, "sources"):
         yield from _source_credentials(merged, name)
         yield from _unsendable(merged, name)
@@ -107,6 +114,14 @@ def _credentials(merged: Node) -> Iterator[errors.Problem]:
             )
 
 
+def _placeholders(merged: Node) -> Iterator[errors.Problem]:
+    """Secrets that everybody knows who has read the examples."""
+    for keys in (("server", "token"), ("cloud", "password"), ("cloud", "secret_key")):
+        secret = merged.at(*keys)
+        if secret is not None and str(secret.value).strip() == PLACEHOLDER:
+            yield secret.place.problem("is still the one of the example; put your own in its place")
+
+
 def _unsendable(merged: Node, name: str) -> Iterator[errors.Problem]:
     """Credentials that no header can hold; HTTP's own complaint would repeat them."""
     token, username = merged.at("sources", name, "token"), merged.at("sources", name, "username")
@@ -129,8 +144,11 @@ def warnings(keys: ConfigKeys, file: Path) -> Iterator[str]:
         if (source.token is not None or source.password is not None) and _is_clear(source.url):
             yield f"{file}: sources.{name}.url: {source.url} is not encrypted; credentials would travel in clear"
     yield from _webhook_warnings(keys, file)
-    listen = keys.server.listen
-    if keys.server.token is not None and not _is_near(written.listen(listen)[0]):
+    listen, token = keys.server.listen, keys.server.token
+    if token is not None and len(token.get_secret_value()) < SHORT_TOKEN:
+        variable = variables.variable_name(("server", "token"))
+        yield f"environment: {variable}: shorter than {SHORT_TOKEN} characters, so that it can be guessed"
+    if token is not None and not _is_near(written.listen(listen)[0]):
         yield f"{file}: server.listen: {listen} is not encrypted; let others reach it by a proxy with TLS only"
     used = (*_NEEDED[cloud.credentials], *_OPTIONAL.get(cloud.credentials, ()))
     for name in SECRET_NAMES:

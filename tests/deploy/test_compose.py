@@ -44,8 +44,12 @@ def test_the_daemon_accepts_the_mounted_configuration_with_the_example_of_creden
     environment = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
     config = FOLDER / mounts("autoscaler")["/etc/ddm-autoscaler"] / "autoscaler.yaml"
 
-    done = finished("check", "--config", str(config), environment=environment)
-    assert done.code == 0, done.said
+    as_it_is = finished("check", "--config", str(config), environment=environment)
+    assert as_it_is.code == 2
+    assert as_it_is.said.count("is still the one of the example") == len(as_it_is.said.splitlines()) == 2
+    own = {name: value.replace("change-me", "an-own-long-secret") for name, value in environment.items()}
+    done = finished("check", "--config", str(config), environment=own)
+    assert (done.code, "warning" in done.said) == (0, False), done.said
 
 
 def test_prometheus_accepts_its_configuration_and_finds_the_alerts(tmp_path, require_tool):

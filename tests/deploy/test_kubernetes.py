@@ -131,7 +131,9 @@ def test_the_daemon_accepts_what_the_pod_shows_it(tmp_path):
     data = manifest("configmap.yaml")["data"]
     items = next(one for one in pod()["volumes"] if one["name"] == "config")["configMap"]["items"]
     config = mounted(tmp_path / "config", {one["path"]: data[one["key"]] for one in items})
-    secrets = mounted(tmp_path / "secrets", manifest("secret.example.yaml")["stringData"])
+    example = manifest("secret.example.yaml")["stringData"]
+    own = {name: value.replace("change-me", "an-own-long-secret") for name, value in example.items()}
+    secrets = mounted(tmp_path / "secrets", own)
     (variable,) = container()["env"]
     mounts = {one["name"]: one["mountPath"] for one in container()["volumeMounts"]}
     assert (variable["name"], variable["value"]) == ("AUTOSCALER_SECRETS_DIR", mounts["secrets"])

@@ -22,7 +22,7 @@ INSTANCE = "28e8841d0b9c4f6a9a30742ee60e1068in09"
 GROUP = "f080abf2010d45118068c28c8958f5fcgr09"
 FLAVOR = "8f2e696c-a9c1-30bd-af90-25522bc67606"
 CREDENTIALS = {f"AUTOSCALER_CLOUD__{name}": "emulator" for name in ("USERNAME", "PASSWORD", "DOMAIN")}
-TOKEN = "let-me-in"
+TOKEN = "let-me-in-for-now"
 
 
 def until(read: Callable[[], T], wanted: Callable[[T], bool], *, seconds: float = 60, every: float = 0.05) -> T:

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, expect
 
 from autoscaler.core import sentence
 from tests.browser import LOOKS, SECONDS, Visit, chromium, visit
-from tests.e2e.processes import FLAVOR, EmulatedCloud, Program, RunningDaemon, policy, until, write_config
+from tests.e2e.processes import FLAVOR, TOKEN, EmulatedCloud, Program, RunningDaemon, policy, until, write_config
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(180)]
 
@@ -168,7 +168,7 @@ def test_a_fleet_is_told_at_a_glance(browser, started, tmp_path):
         httpx.post(
             f"{daemon.url}/api/v1/targets/search/pause",
             json={"for": "30d", "reason": "we move the database", "who": "ann"},
-            headers={"Authorization": "Bearer let-me-in"},
+            headers={"Authorization": f"Bearer {TOKEN}"},
             timeout=10,
         ).raise_for_status()
 
