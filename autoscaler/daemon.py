@@ -131,6 +131,7 @@ class Daemon:
             self._deliverer = Deliverer(
                 receivers.by_name,
                 store=store,
+                correspondent=correspondent,
                 announcer=announcer,
                 leadership=self._leadership,
                 clock=clock,

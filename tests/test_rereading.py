@@ -56,6 +56,7 @@ class Desk:
         self.deliverer = Deliverer(
             self.receivers.by_name,
             store=MemoryStore(),
+            correspondent=self.correspondent,
             announcer=Announcer(self.correspondent, clock),
             leadership=Leadership(None, clock=clock, monitor=monitor),
             clock=clock,

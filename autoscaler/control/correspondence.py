@@ -16,6 +16,7 @@ class Correspondent:
 
     def __init__(self, subscriptions: Sequence[Subscription] = (), *, source: str, clock: Clock) -> None:
         self.subscriptions = tuple(subscriptions)
+        self.written = 0  # letters, so that who delivers them sees that there are more
         self._source = source
         self._clock = clock
 
@@ -33,4 +34,6 @@ class Correspondent:
 
     def letters(self, told: Iterable[Announcement]) -> tuple[Letter, ...]:
         """One to each who wants it."""
-        return announcements.letters(told, self.subscriptions, self._source)
+        made = announcements.letters(told, self.subscriptions, self._source)
+        self.written += len(made)
+        return made

@@ -17,6 +17,7 @@ from datetime import timedelta
 
 from autoscaler.clock import Clock, after_real
 from autoscaler.control.announcer import Announcer
+from autoscaler.control.correspondence import Correspondent
 from autoscaler.control.leader import Leadership
 from autoscaler.core import letter as letters
 from autoscaler.core.letter import LONGEST_WAIT, Letter, State
@@ -24,7 +25,10 @@ from autoscaler.errors import StoreError, Undelivered
 from autoscaler.ports import Courier, Monitor, Store
 
 BEAT = 2.0
-"""Real seconds between two looks at what waits."""
+"""Real seconds between two looks at what waits, where anything may wait."""
+
+LOOK_AGAIN = 30.0
+"""Real seconds between two looks where nothing of ours does: another daemon on the store may have left something."""
 
 AT_ONCE = 20
 """Letters that are read at a time."""
@@ -65,12 +69,14 @@ class Deliverer:
         couriers: Mapping[str, Courier],
         *,
         store: Store,
+        correspondent: Correspondent,
         announcer: Announcer,
         leadership: Leadership,
         clock: Clock,
         monitor: Monitor,
     ) -> None:
         self._store = store
+        self._correspondent = correspondent
         self._announcer = announcer
         self._leadership = leadership
         self._clock = clock
@@ -80,6 +86,7 @@ class Deliverer:
         self._there_are_some = asyncio.Event()
         self._told_error = ""
         self._told_unknown: set[str] = set()
+        self._looked = (-1, -math.inf)  # letters that were written until then, and when
         self._wake()
 
     def replace(self, couriers: Mapping[str, Courier]) -> None:
@@ -90,6 +97,7 @@ class Deliverer:
             for name, courier in couriers.items()
         }
         self._leaving += [line for name, line in before.items() if self._lines.get(name) is not line]
+        self._looked = (-1, -math.inf)
         self._wake()
 
     async def run(self) -> None:
@@ -133,9 +141,14 @@ class Deliverer:
 
     async def _begin_what_waits(self) -> None:
         if not self._leadership.leads:
+            self._looked = (-1, -math.inf)
             self._monitor.backlogs({})
             return
+        written, now = self._correspondent.written, self._clock.monotonic()
+        if written == self._looked[0] and now - self._looked[1] < LOOK_AGAIN:
+            return
         backlogs = await self._store.backlogs()
+        self._looked = (-1 if backlogs else written, now)
         self._monitor.backlogs({name: backlogs.get(name) for name in self._lines})
         self._tell_unknown({name: backlog.waiting for name, backlog in backlogs.items() if name not in self._lines})
         for name, line in self._lines.items():

@@ -13,6 +13,7 @@ from autoscaler.control.correspondence import Correspondent
 from autoscaler.control.deliverer import BEAT, LONGEST_REST, Deliverer
 from autoscaler.control.leader import Leadership
 from autoscaler.core import letter as letters
+from autoscaler.core.announcement import Subscription
 from autoscaler.core.letter import Letter, State
 from autoscaler.errors import StoreError, Undelivered
 from tests.fakes import FakeClock, MemoryDatabase, MemoryStore, RecordingMonitor
@@ -57,11 +58,12 @@ class Post:
         self.store = store or MemoryStore()
         self.receivers = receivers
         self.leadership = Leadership(self.store.lease, clock=self.clock, monitor=self.monitor)
-        correspondent = Correspondent(source="/test", clock=self.clock)
+        self.correspondent = Correspondent([Subscription(name) for name in receivers], source="/test", clock=self.clock)
         self.deliverer = Deliverer(
             receivers,
             store=self.store,
-            announcer=Announcer(correspondent, self.clock),
+            correspondent=self.correspondent,
+            announcer=Announcer(self.correspondent, self.clock),
             leadership=self.leadership,
             clock=self.clock,
             monitor=self.monitor,
@@ -72,7 +74,9 @@ class Post:
         return Letter(webhook, identity, "decision", "orders", now, "{}", now)
 
     async def write(self, *identities: str, webhook: str = "pager") -> None:
+        """As our own changes are told."""
         await self.store.post([self.letter(identity, webhook) for identity in identities])
+        self.correspondent.written += len(identities)
 
     async def beats(self, count: int = 1) -> None:
         """So many beats, and what each of them begins, until it waits for something."""
@@ -106,6 +110,24 @@ async def test_more_letters_than_are_read_at_a_time_go_in_one_beat(post):
     await post.write(*identities)
     await post.beats()
     assert post.receivers["pager"].got == identities
+
+
+async def test_where_nothing_waits_the_store_is_asked_every_half_minute_for_what_another_daemon_left(post):
+    class Counted(MemoryStore):
+        asked = 0
+
+        async def backlogs(self) -> Any:
+            self.asked += 1
+            return await super().backlogs()
+
+    store = Counted()
+    quiet = Post(store, pager=Receiver())
+    await quiet.beats(151)  # five minutes
+    assert store.asked == 11
+    await store.post([quiet.letter("left")])
+    await quiet.beats(16)
+    assert quiet.receivers["pager"].got == ["left"]
+    await quiet.deliverer.aclose()
 
 
 async def test_each_webhook_gets_its_own(post):

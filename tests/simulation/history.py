@@ -21,13 +21,16 @@ import pytest
 
 from autoscaler import daemon, errors
 from autoscaler.control import scheduler
+from autoscaler.core.announcement import Subscription
 from autoscaler.core.target import Mode
 from autoscaler.emulator import accounts, cloud, faults, gateway, records, scenario, server, world
 from autoscaler.huaweicloud import connection
 from autoscaler.policyfile import loading
 from autoscaler.telemetry.metrics import Metrics
 from autoscaler.web import app
+from autoscaler.webhooks.endpoint import Endpoint
 from tests.simulation import life as lives
+from tests.simulation.letterbox import Letterbox
 from tests.simulation.plans import START, Disturbance, Plan
 from tests.simulation.virtual_time import CloudClock, JumpingLoop, Timeline
 from tests.simulation.watch import Watch
@@ -112,6 +115,7 @@ class History:
         disturbing.cancel()
         self.report.nodes = len(self._the_instance.groups[0].nodes)
         self.watch.at_the_end(self.file, self.report)
+        self.letterbox.at_the_end(self.file)
 
     def _build(self) -> None:
         plan = self.plan
@@ -127,11 +131,12 @@ class History:
         self.policies = _policies(plan, self._folder)
         self._group_id = self._the_instance.groups[0].id
         self.watch = Watch(plan, self.policies[0], self.world, self.cloud, self.timeline, self.file, self.report)
+        self.letterbox = Letterbox(random.Random(f"letterbox {plan.seed}"), self.watch.wrong)  # noqa: S311
         self.network.written, self.network.arrived = self.watch.written, self.watch.arrived
 
     async def _live(self) -> None:
         self._restart_after = 1.0
-        life = lives.Life(self._setup(), self.timeline, self.network)
+        life = lives.Life(self._setup(), self.timeline, self.network, self.letterbox)
         self.life = life
         self.report.lives += 1
         ending = asyncio.get_running_loop().call_later(max(0.0, self.plan.length - self.timeline.elapsed), life.stop)
@@ -161,6 +166,8 @@ class History:
                 project_id=self.scenario.project.id,
                 endpoints=connection.Endpoints(**{key: f"http://{host}" for key, host in HOSTS.items()}),
             ),
+            endpoints=(Endpoint("audit", "http://audit.sim/", b"key"),),
+            subscriptions=(Subscription("audit"),),
             policies=self.policies,
             store=f"sqlite:///{self.file}",
             host="127.0.0.1",

@@ -16,6 +16,7 @@ from sqlalchemy import Engine, event
 
 from autoscaler import daemon
 from autoscaler.web import server
+from tests.simulation.letterbox import Letterbox
 from tests.simulation.virtual_time import DaemonClock, Timeline
 from tests.simulation.wire import Network, Wire
 
@@ -44,7 +45,7 @@ class _NoServer(server.Server):
 class Life:
     """A daemon process. `steps` counts the times that one of its tasks went on after an await."""
 
-    def __init__(self, setup: daemon.Setup, timeline: Timeline, network: Network) -> None:
+    def __init__(self, setup: daemon.Setup, timeline: Timeline, network: Network, letterbox: Letterbox) -> None:
         self.alive = True
         self.steps = 0
         self.commits = 0
@@ -55,6 +56,7 @@ class Life:
         self._setup = setup
         self._timeline = timeline
         self._network = network
+        self._letterbox = letterbox
         self._stop = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._files: list[sqlite3.Connection] = []
@@ -99,7 +101,11 @@ class Life:
 
     async def _main(self) -> None:
         try:
-            surroundings = daemon.Surroundings(wire=self._wire, serve=_NoServer)
+            surroundings = daemon.Surroundings(
+                wire=self._wire,
+                serve=_NoServer,
+                courier=lambda _: self._letterbox.courier(lambda: self.alive),
+            )
             self._built = daemon.Daemon(self._setup, DaemonClock(self._timeline), surroundings)
             await self._built.run(self._stop)
         except asyncio.CancelledError:
