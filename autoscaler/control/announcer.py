@@ -48,7 +48,7 @@ class Announcer:
                 if known is not None:
                     del self._open[target, direction]
                     self._tell_breaker(target, direction, known, opens=False)
-            elif self._clock.now() < stands.open_until and stands != known:
+            elif self._clock.now() < stands.open_until and (known is None or known.open_until != stands.open_until):
                 self._open[target, direction] = stands
                 self._tell_breaker(target, direction, stands, opens=True)
 

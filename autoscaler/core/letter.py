@@ -55,5 +55,5 @@ class Letter:
 
 
 def wait(attempts: int) -> timedelta:
-    """Real time from the so-manieth failed attempt to the next one: 5 s, doubling, 1 h at most."""
+    """Real time from the last of so many failed attempts to the next one: 5 s, doubling, 1 h at most."""
     return min(FIRST_WAIT * (1 << min(attempts - 1, 20)), LONGEST_WAIT)

@@ -62,8 +62,9 @@ async def test_what_is_over_or_not_ours_is_not_overdue(desk, fields):
 
 async def test_a_breaker_is_told_when_it_opens_for_longer_and_when_it_closes(desk):
     first = desk.open_for(15)
-    for standing in (CLOSED, first, first):
+    for standing in (CLOSED, first, first._replace(refused=(samples.operation(),))):
         desk.announcer.breakers("orders", {Direction.OUT: standing, Direction.IN: CLOSED})
+    assert len(desk.announcer._kept) == 1
     until = int((samples.NOW + timedelta(minutes=15)).timestamp())
     assert await desk.told() == [f"breaker-orders-out-{until}-open"]
 
