@@ -46,7 +46,35 @@ def test_promtool_passes_the_tests_of_the_rules(require_tool):
     done = promtool(require_tool("promtool"), "test", "rules", *CASES)
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("SUCCESS") == len(CASES) == 2
+    assert done.stdout.count("SUCCESS") == len(CASES) == 3
+
+
+SECONDS = {"s": 1, "m": 60, "h": 3600}
+SPAN = re.compile(r"(?<=for: )\d+[smh]$|(?<=\[)\d+[smh](?=\])", re.MULTILINE)
+
+
+def spans() -> list[tuple[Path, int, int, int]]:
+    """Every span that is waited for or looked back: the file, where in it from and to, and half and twice of it."""
+    found = [(path, *one.span(), one[0]) for path in RULES for one in SPAN.finditer(path.read_text())]
+    lasting = [(path, begin, end, int(span[:-1]) * SECONDS[span[-1]]) for path, begin, end, span in found]
+    return [(path, begin, end, other) for path, begin, end, long in lasting for other in (long // 2, long * 2)]
+
+
+@pytest.mark.parametrize(("path", "begin", "end", "other"), spans())
+def test_a_span_that_is_half_or_twice_as_long_fails_a_test_of_the_rules(
+    path, begin, end, other, tmp_path, require_tool
+):
+    text = path.read_text()
+    alert = re.findall(r"- alert: (\w+)", text[:begin])[-1]
+    (tmp_path / "changed.yaml").write_text(f"{text[:begin]}{other}s{text[end:]}")
+    said = []
+    for case in CASES:
+        tests = yaml.safe_load(case.read_text())
+        about = [test for test in tests["tests"] if alert in str(test)]
+        (tmp_path / case.name).write_text(yaml.safe_dump(tests | {"rule_files": ["changed.yaml"], "tests": about}))
+        said.append(promtool(require_tool("promtool"), "test", "rules", tmp_path / case.name).stderr)
+
+    assert alert in "".join(said)
 
 
 @pytest.mark.parametrize("firing", [True, False], ids=["to fire", "to keep silent"])
