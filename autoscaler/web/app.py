@@ -12,6 +12,7 @@ from autoscaler.ports import Console
 from autoscaler.web import answers, api, page, probes, steering
 from autoscaler.web.addressed import Addressed, Hosts
 from autoscaler.web.armour import Armour
+from autoscaler.web.head import Head
 from autoscaler.web.overview import Overview
 from autoscaler.web.same_site import SameSite
 from autoscaler.web.token import TokenRule
@@ -31,6 +32,7 @@ def create_app(console: Console, metrics: Exposition, token: SecretStr | None, h
         docs_url=None,  # its page loads scripts from elsewhere
         redoc_url=None,
     )
+    app.add_middleware(Head)
     app.add_middleware(SameSite)
     app.add_middleware(Addressed, hosts=hosts)
     app.add_middleware(Armour)  # the last one added is the first one asked

@@ -10,7 +10,17 @@ import pytest
 from autoscaler.errors import Problem
 from autoscaler.ports import Cause, Change, Reload
 from autoscaler.web import armour
-from tests.web.conftest import NOTHING_YET, POLICY, TOKEN, UNOBEYED, chart, intervention, operation, record, target
+from tests.web.conftest import (
+    NOTHING_YET,
+    POLICY,
+    TOKEN,
+    UNOBEYED,
+    chart,
+    intervention,
+    operation,
+    record,
+    target,
+)
 
 DOCS = Path(__file__).parents[2] / "docs/api.md"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -480,6 +490,33 @@ def test_openapi_tells_how_a_duration_is_written(served):
 
 
 # Every answer.
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/", 200),
+        ("/targets/orders", 200),
+        ("/metrics", 200),
+        ("/-/healthy", 200),
+        ("/-/ready", 200),
+        ("/api/v1/targets", 200),
+        ("/api/v1/openapi.json", 200),
+        ("/static/style.css", 200),
+        ("/nothing", 404),
+        ("/api/v1/pause", 405),
+        ("/api/v1/events", 405),
+    ],
+)
+def test_head_is_get_without_its_body(served, path, status):
+    with served.http.stream("GET", path) as whole:
+        wanted = whole.headers if status != 405 else {}
+        head = served.http.head(path)
+
+    assert (head.status_code, head.content) == (status, b"")
+    for name in ("content-type", "content-length", "content-security-policy"):
+        assert name not in wanted or head.headers[name] == wanted[name]
+    assert served.http.get("/-/ready").text == "ready\n", "the connection is none that is out of step"
 
 
 @pytest.mark.parametrize("path", ["/", "/metrics", "/api/v1/targets", "/nope", "/static/style.css", "/static/nope"])
