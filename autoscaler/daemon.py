@@ -124,7 +124,8 @@ class Daemon:
             self._huawei = HuaweiCloud(setup.connection, time=clock, monitor=self._monitor, wire=surroundings.wire)
             self._cloud: Cloud = self._huawei.cloud
             self._servers = rereading.Servers(setup.sources, clock=clock, monitor=self._monitor)
-            sources = Sources(rereading.sources_of(self._huawei.metrics, self._servers))
+            servers = rereading.sources_of(self._huawei.metrics, self._servers)
+            sources = Sources(servers, tidy=self._servers.close_left)
             memory = Memory()
             self._leadership = Leadership(store.lease, clock=clock, monitor=self._monitor)
             receivers = rereading.Receivers(setup.endpoints, surroundings.courier)

@@ -33,7 +33,7 @@ class Servers:
         self._clock = clock
         self._monitor = monitor
         self._told: dict[str, Connection] = {}
-        self._all: list[PrometheusSource] = []
+        self._left: list[PrometheusSource] = []  # replaced, and perhaps still asked
         self.by_name: dict[str, PrometheusSource] = {}
         self.put_in_place(connections, self.made(connections))
 
@@ -47,15 +47,22 @@ class Servers:
         return {one.name: PrometheusSource(one, time=self._clock, monitor=self._monitor) for one in wanted}
 
     def put_in_place(self, connections: tuple[Connection, ...], made: Mapping[str, PrometheusSource]) -> None:
-        """These there are from now on; one that goes may still be asked, so all are closed at the end."""
-        known = {**self.by_name, **made}
+        """These there are from now on; one that goes may still be asked, and is closed later."""
+        known, before = {**self.by_name, **made}, self.by_name
         self._told = {one.name: one for one in connections}
-        self._all += made.values()
         self.by_name = {one.name: known[one.name] for one in connections}
+        self._left += [old for name, old in before.items() if self.by_name.get(name) is not old]
+
+    async def close_left(self) -> None:
+        """Close those that were replaced and are asked nothing any more."""
+        idle = [one for one in self._left if one.idle]
+        self._left = [one for one in self._left if not one.idle]
+        for one in idle:
+            await one.aclose()
 
     async def aclose(self) -> None:
         """Close every connection."""
-        for one in self._all:
+        for one in (*self._left, *self.by_name.values()):
             await one.aclose()
 
 

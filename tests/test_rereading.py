@@ -1,9 +1,11 @@
 """Files of a running daemon, read anew: what of them holds, what needs a restart, and what is another server."""
 
+import asyncio
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +19,15 @@ from autoscaler.control.correspondence import Correspondent
 from autoscaler.control.deliverer import Deliverer
 from autoscaler.control.leader import Leadership
 from autoscaler.control.sources import Sources
+from autoscaler.core.policy import Statistic
 from autoscaler.core.target import Mode
-from autoscaler.errors import BadConfig
+from autoscaler.errors import BadConfig, CloudError
+from autoscaler.ports import MetricQuery
+from autoscaler.prometheus.connection import Connection
 from autoscaler.telemetry.metrics import Metrics
+from tests.control.test_scheduler import until
 from tests.fakes import FakeClock, FakeMetrics, MemoryStore, RecordingMonitor
+from tests.prometheus import servers
 
 SETTINGS: dict[str, Any] = {
     "cloud": {"region": "cn-north-4", "project_id": "0123456789abcdef0123456789abcdef"},
@@ -150,6 +157,39 @@ async def test_a_source_that_is_another_server_is_replaced_and_one_that_is_not_s
     assert set(desk.servers.by_name) == {"prom"}
     assert desk.servers.by_name["prom"] is not before
     await desk.servers.aclose()
+
+
+LOAD = MetricQuery("7", Statistic.AVERAGE, timedelta(minutes=1), "", (), "prom")
+
+
+@pytest.fixture
+async def two() -> AsyncIterator[list[servers.Emulated]]:
+    """Servers of metrics, of which the first takes its time."""
+    made = [await servers.Emulated(delay=0.3).start(), await servers.Emulated().start()]
+    yield made
+    for server in made:
+        await server.stop()
+
+
+async def test_a_source_that_is_replaced_answers_what_it_was_asked_and_is_closed_then(two):
+    first, second = (Connection(name="prom", url=server.url) for server in two)
+    held = rereading.Servers((first,), clock=SystemClock(), monitor=RecordingMonitor())
+    old = held.by_name["prom"]
+    sources = Sources(held.by_name, tidy=held.close_left)
+    span = datetime.now(UTC) - timedelta(minutes=5), datetime.now(UTC)
+
+    asked = asyncio.create_task(sources.fetch([LOAD], *span))
+    await until(lambda: two[0].at_once == 1)
+    held.put_in_place((second,), held.made((second,)))
+    sources.replace(held.by_name)
+    new = held.by_name["prom"]
+    await sources.fetch([LOAD], *span)
+    meanwhile = old.idle, old.closed
+
+    assert not isinstance((await asked)[LOAD], CloudError)
+    assert (meanwhile, old.closed, new.closed) == ((False, False), True, False)
+    await held.aclose()
+    assert new.closed
 
 
 def test_policies_that_the_running_cloud_could_not_obey_are_refused(desk):

@@ -1,7 +1,7 @@
 """All metric sources as one: each query goes to the source that it names, and no source waits for another."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 
 from autoscaler.errors import CloudError, Unreadable
@@ -10,11 +10,17 @@ from autoscaler.ports import MetricQuery, MetricSource, Points
 _Answers = Mapping[MetricQuery, Mapping[str, Points] | CloudError]
 
 
+async def nothing() -> None:
+    """There is nothing to tidy up."""
+
+
 class Sources:
     """The port `MetricSource` over several of them, by the names that policies use."""
 
-    def __init__(self, sources: Mapping[str, MetricSource]) -> None:
+    def __init__(self, sources: Mapping[str, MetricSource], *, tidy: Callable[[], Awaitable[None]] = nothing) -> None:
+        """`tidy` is called after each round of questions: what was replaced meanwhile is perhaps asked no more."""
         self._sources = sources
+        self._tidy = tidy
 
     def replace(self, sources: Mapping[str, MetricSource]) -> None:
         """These there are from now on; a query under way is answered by the one that it was asked of."""
@@ -25,6 +31,7 @@ class Sources:
         for query in queries:
             by_source.setdefault(query.source, []).append(query)
         told = await asyncio.gather(*(self._ask(name, asked, start, end) for name, asked in by_source.items()))
+        await self._tidy()
         return {query: answer for each in told for query, answer in each.items()}
 
     async def _ask(self, name: str, queries: Sequence[MetricQuery], start: datetime, end: datetime) -> _Answers:

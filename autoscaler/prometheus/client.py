@@ -65,6 +65,11 @@ class Client:
             trust_env=False,
         )
 
+    @property
+    def closed(self) -> bool:
+        """Whether it can be used no more."""
+        return self._client.is_closed
+
     async def aclose(self) -> None:
         """Close what is open."""
         await self._client.aclose()

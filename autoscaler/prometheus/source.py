@@ -50,6 +50,17 @@ class PrometheusSource:
         self._client = Client(connection, time=time, monitor=monitor)
         self._monitor = monitor
         self._told: set[str] = set()
+        self._asking = 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is asked of it now."""
+        return self._asking == 0
+
+    @property
+    def closed(self) -> bool:
+        """Whether it can be asked no more."""
+        return self._client.closed
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -62,6 +73,7 @@ class PrometheusSource:
         if not asked:
             return {}
         found: dict[ports.MetricQuery, _Answer] = {}
+        self._asking += 1
         tasks = [asyncio.ensure_future(self._take(query, start, end, found)) for query in asked]
         try:
             await asyncio.wait(tasks, timeout=self._altogether)
@@ -69,6 +81,7 @@ class PrometheusSource:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            self._asking -= 1
         late = errors.Unavailable(f"{self._name} gave no answer within {self._altogether:g} s; it is asked again later")
         return {query: found.get(query, late) for query in asked}
 
