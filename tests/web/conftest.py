@@ -25,6 +25,27 @@ TOKEN = "correct horse"
 Json = dict[str, Any]
 
 
+ARMOUR = {
+    "content-security-policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "cache-control": "no-store",
+}
+"""What every answer carries, written once more: a weaker one is to be noticed."""
+
+
+def unarmoured(answer: httpx.Response) -> set[tuple[str, str | None]]:
+    """What of it an answer has otherwise, or not at all."""
+    return {(name, answer.headers.get(name)) for name, value in ARMOUR.items() if answer.headers.get(name) != value}
+
+
 def record(minute: int = 0, decision: str = "hold", reason: str = "within_bounds", target: str = "orders") -> Json:
     desired = {"out": 4, "in": 2, "hold": 3}[decision]
     return {
