@@ -1,7 +1,11 @@
 """The Compose file with its Prometheus and Grafana: strictly read, of one piece, and accepted by what reads it."""
 
+import re
 import shutil
 import subprocess
+
+import pytest
+import yaml
 
 import autoscaler
 from autoscaler.web.addressed import Hosts
@@ -52,8 +56,17 @@ def test_the_daemon_accepts_the_mounted_configuration_with_the_example_of_creden
     assert (done.code, "warning" in done.said) == (0, False), done.said
 
 
-def test_prometheus_accepts_its_configuration_and_finds_the_alerts(tmp_path, require_tool):
-    shutil.copy(FOLDER / "prometheus.yml", tmp_path)
+def with_what_is_left_to_you(text: str) -> str:
+    """The address of the runbook and an Alertmanager are there as comments."""
+    keys = "external_labels|alerting|alertmanagers|alert_relabel_configs"
+    return re.sub(rf"^( *)# (?= *(?:{keys}):)", r"\1", text, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("made", [str, with_what_is_left_to_you], ids=["as it is", "with what is left to you"])
+def test_prometheus_accepts_its_configuration_and_finds_the_alerts(tmp_path, require_tool, made):
+    written = made((FOLDER / "prometheus.yml").read_text())
+    assert (made is str) == ("runbook" not in str(yaml.safe_load(written)))
+    (tmp_path / "prometheus.yml").write_text(written)
     shutil.copytree(FOLDER / mounts("prometheus")["/etc/prometheus/alerts"], tmp_path / "alerts")
     done = subprocess.run(
         [require_tool("promtool"), "check", "config", "prometheus.yml"],

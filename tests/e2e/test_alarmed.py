@@ -17,6 +17,7 @@ from tests.prometheus import servers
 pytestmark = pytest.mark.process
 
 NOWHERE = dict.fromkeys(("iam", "ddm", "cloud_eye", "rds"), "http://127.0.0.1:1")
+RUNBOOK = "https://git.example/runbook.md"
 SPEED = 300
 SCENARIO = {
     "jobs": {"enlarge": "1m", "reduce": "1m", "status_delay": "10s"},
@@ -66,7 +67,12 @@ def watching(prometheus: str, folder: Path, address: str) -> Any:
         (folder / path.name).write_text(soon)
         rules.append(str(folder / path.name))
     config = {
-        "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
+        "global": {
+            "scrape_interval": "1s",
+            "scrape_timeout": "1s",
+            "evaluation_interval": "1s",
+            "external_labels": {"runbook": RUNBOOK},
+        },
         "rule_files": rules,
         "scrape_configs": [{"job_name": "ddm-autoscaler", "static_configs": [{"targets": [address]}]}],
     }
@@ -126,6 +132,7 @@ def test_what_the_cloud_refuses_for_ever_raises_its_alerts_and_stands_on_the_pag
     assert re.fullmatch(r"Operations \(out\) of orders are refused: \d+ in a row\.", refused["annotations"]["summary"])
     said = held_back["annotations"]["summary"]
     assert said == "orders wants more nodes and gets none (out, above_threshold)."
+    assert held_back["annotations"]["runbook_url"] == f"{RUNBOOK}#autoscalerheldback"
     assert not {"AutoscalerOperationFailing", "AutoscalerBreakerOpen", "AutoscalerUnknownOutcome"} & raised.keys()
     assert daemon.target()["refused"]["times"] >= 3
     page = daemon.get("/").text
