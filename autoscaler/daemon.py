@@ -45,6 +45,7 @@ from autoscaler.huaweicloud.cloud import HuaweiCloud
 from autoscaler.ports import Cause, Cloud, Courier, Monitor
 from autoscaler.prometheus import connection as prometheus_connection
 from autoscaler.storage import opening
+from autoscaler.storage.database import DatabaseStore
 from autoscaler.telemetry.metrics import Metrics
 from autoscaler.telemetry.monitor import Telemetry
 from autoscaler.web import addressed, app, server
@@ -83,6 +84,7 @@ class Surroundings:
     wire: transport.Wire = transport.sockets
     serve: type[server.Server] = server.Server
     courier: Callable[[Endpoint], Courier] = HttpCourier
+    store: Callable[..., DatabaseStore] = opening.open_store  # of a URL, with `correspondence`
 
 
 class Daemon:
@@ -118,7 +120,7 @@ class Daemon:
         self._beside: set[asyncio.Task[object]] = set()
         self._closing = contextlib.ExitStack()
         with contextlib.ExitStack() as opened:
-            store = opening.open_store(setup.store, correspondence=correspondent)
+            store = surroundings.store(setup.store, correspondence=correspondent)
             opened.callback(store.close)
             metrics.leads(leader=store.lease is None)  # until the first claim nobody knows that we do
             self._huawei = HuaweiCloud(setup.connection, time=clock, monitor=self._monitor, wire=surroundings.wire)

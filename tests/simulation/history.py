@@ -5,14 +5,13 @@ Nothing in it waits and nothing comes from outside: the same plan is the same hi
 
 import asyncio
 import contextlib
-import dataclasses
 import logging
 import random
-import sqlite3
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,26 +19,29 @@ import httpx
 import pytest
 
 from autoscaler import daemon, errors
-from autoscaler.control import scheduler
+from autoscaler.control import leader, scheduler, watching
 from autoscaler.core.announcement import Subscription
 from autoscaler.core.target import Mode
-from autoscaler.emulator import accounts, cloud, faults, gateway, records, scenario, server, world
+from autoscaler.emulator import accounts, cloud, gateway, records, scenario, server, world
 from autoscaler.huaweicloud import connection
 from autoscaler.policyfile import loading
+from autoscaler.storage import opening
+from autoscaler.telemetry import logs
 from autoscaler.telemetry.metrics import Metrics
 from autoscaler.web import app
 from autoscaler.webhooks.endpoint import Endpoint
 from tests.simulation import life as lives
+from tests.simulation import reloads, shared_store, spoil
+from tests.simulation.hand import Hand
 from tests.simulation.letterbox import Letterbox
+from tests.simulation.machine import AFTER_AN_ERROR, RESTART_AFTER, Machine
 from tests.simulation.plans import START, Disturbance, Plan
-from tests.simulation.virtual_time import CloudClock, JumpingLoop, Timeline
+from tests.simulation.trouble import Trouble
+from tests.simulation.virtual_time import CloudClock, JumpingLoop, StoppingLoop, Timeline
 from tests.simulation.watch import Watch
 from tests.simulation.wire import Network
 
 HOSTS = {"iam": "iam.sim", "ddm": "ddm.sim", "cloud_eye": "ces.sim", "rds": "rds.sim"}
-_DOWN = {"dns": httpx.ConnectError, "refused": httpx.ConnectError, "timeout": httpx.ConnectTimeout}
-LONGEST_STOP = 15.0
-"""Seconds in which a daemon that was told to stop is gone."""
 
 
 @dataclass
@@ -54,6 +56,8 @@ class Report:
     calls: int = 0
     accepted: int = 0
     nodes: int = 0  # at the end
+    intents: list[int] = field(default_factory=list)  # at which step of its life each was committed
+    resolved: int = 0  # operations that an operator closed
     steps: int = 0
     commits: int = 0
     happened: list[str] = field(
@@ -74,16 +78,18 @@ class History:
         self.plan = plan
         self.report = Report(plan)
         self.file = folder / "autoscaler.db"
+        self.hosts = HOSTS
         self.chance = random.Random(f"history {plan.seed}")  # noqa: S311
-        self.life: lives.Life | None = None
-        self._restart_after = 0.0
-        self._before_restart: list[Callable[[], None]] = []
+        self.machines = [Machine(name) for name in ("first", "second")[: plan.daemons]]
+        self._lists = 0
+        self._at_preflight: list[Callable[[], None]] = []
+        self.beside: set[asyncio.Task[None]] = set()  # people who look at things for a while
         self._folder = folder
 
     def play(self) -> Report:
         """Begin, and do not end before the plan does."""
         timeline = Timeline(START)
-        loop = JumpingLoop(timeline)
+        loop = (StoppingLoop if self.plan.daemons > 1 else JumpingLoop)(timeline)
         loop.set_task_factory(lives.task_factory)
         loop.set_exception_handler(self._unexpected)
         try:
@@ -100,22 +106,23 @@ class History:
         if not isinstance(error, lives.Killed):
             self.report.problems.append(f"{context.get('message')}: {error!r}")
 
-    # The cloud, and the daemon's lives
+    # The cloud, and the daemons' lives
 
     async def _play(self, timeline: Timeline) -> None:
         self.timeline = timeline
         self._build()
         disturbing = asyncio.create_task(self._disturb())
-        while timeline.elapsed < self.plan.length:
-            await self._live()
-            for mend in self._before_restart:
-                mend()
-            self._before_restart.clear()
-            await asyncio.sleep(self._restart_after)
-        disturbing.cancel()
-        self.report.nodes = len(self._the_instance.groups[0].nodes)
-        self.watch.at_the_end(self.file, self.report)
+        await asyncio.gather(*(self._run(machine) for machine in self.machines))
+        for task in (disturbing, *self.beside):
+            task.cancel()
+        self.report.nodes = len(self.the_instance.groups[0].nodes)
+        self.watch.at_the_end(self.file, self.report, self.machines)
         self.letterbox.at_the_end(self.file)
+
+    async def _run(self, machine: Machine) -> None:
+        while self.timeline.elapsed < self.plan.length:
+            await self._live(machine)
+            await machine.wait()
 
     def _build(self) -> None:
         plan = self.plan
@@ -128,32 +135,74 @@ class History:
             self.network.gateways[HOSTS[service]] = gateway.Gateway(
                 service, operations, self.cloud, clock, self.network.break_off
             )
-        self.policies = _policies(plan, self._folder)
-        self._group_id = self._the_instance.groups[0].id
+        self.server = shared_store.Server(self.file, self.timeline, random.Random(f"database {plan.seed}"))  # noqa: S311
+        self.policies = _policies(self.targets(most=plan.most, mode=plan.mode), self._folder)
+        self.group_id = self.the_instance.groups[0].id
         self.watch = Watch(plan, self.policies[0], self.world, self.cloud, self.timeline, self.file, self.report)
         self.letterbox = Letterbox(random.Random(f"letterbox {plan.seed}"), self.watch.wrong)  # noqa: S311
-        self.network.written, self.network.arrived = self.watch.written, self.watch.arrived
+        self.files = reloads.Files(self, self._folder / "config") if plan.files else None
+        hand, trouble, rows = Hand(self), Trouble(self), spoil.Rows(self)
+        self._kinds: dict[str, Callable[[Disturbance], None]] = {
+            "hand": hand.act,
+            "resolve": hand.resolve,
+            "row": rows.spoil,
+        }
+        if self.files is not None:
+            self._kinds["reload"] = self.files.change
+        self._kinds |= {name: getattr(trouble, name) for name in vars(Trouble) if not name.startswith("_")}
 
-    async def _live(self) -> None:
-        self._restart_after = 1.0
-        life = lives.Life(self._setup(), self.timeline, self.network, self.letterbox)
-        self.life = life
+        self.network.written, self.network.arrived = self._written, self.watch.arrived
+
+    async def _live(self, machine: Machine) -> None:
+        machine.restart_after = RESTART_AFTER
+        try:
+            life = self._life(machine)
+        except errors.BadConfig as error:
+            self.note(f"its files are wrong: {error}")
+            if self.files is None or self.files.right:
+                raise
+            machine.restart_after = AFTER_AN_ERROR
+            return
+        machine.life = life
+        machine.begins(self.timeline.elapsed)
         self.report.lives += 1
         ending = asyncio.get_running_loop().call_later(max(0.0, self.plan.length - self.timeline.elapsed), life.stop)
         try:
             await life.run()
         except errors.StoreError as error:
-            self.report.happened.append(f"{self.timeline.elapsed:.3f} the store could not be used: {error}")
-            self._restart_after = 20.0
+            self.note(f"the store could not be used: {error}")
+            machine.restart_after = AFTER_AN_ERROR
+        except errors.AccessRefused as error:
+            self.note(f"the first sign-in was refused: {error}")
+            machine.restart_after = AFTER_AN_ERROR
+            if all(one.values.get("kind") != "http_error" for one in self.plan.disturbances):
+                self.report.problems.append(f"at {self.timeline.now}: the daemon ended with {error!r}")
         except Exception as error:  # noqa: BLE001  # a daemon that ends by itself is what this looks for
             self.report.problems.append(f"at {self.timeline.now}: the daemon ended with {error!r}")
-            self._restart_after = 20.0
+            machine.restart_after = AFTER_AN_ERROR
         finally:
             ending.cancel()
+            machine.breaks(self.timeline.elapsed)
             self.report.steps += life.steps
             self.report.commits += life.commits
-            self.life = None
+            machine.life = None
         self.watch.store_is_sound(self.file)
+
+    def _life(self, machine: Machine) -> lives.Life:
+        setup, origin = self._setup(), None
+        if self.files is not None:
+            found, origin = self.files.read()
+            setup = daemon.setup_of(found)
+        return lives.Life(
+            setup,
+            self.timeline,
+            self.network,
+            self.letterbox,
+            name=machine.name,
+            origin=origin,
+            store=self.server.open_store if self.plan.daemons > 1 else opening.open_store,
+            committing=self.watch.committing,
+        )
 
     def _setup(self) -> daemon.Setup:
         user = self.scenario.user
@@ -180,153 +229,83 @@ class History:
     async def _disturb(self) -> None:
         for one in self.plan.disturbances:
             await asyncio.sleep(max(0.0, one.at - self.timeline.elapsed))
-            self.report.happened.append(f"{self.timeline.elapsed:.3f} {one.kind} {dict(one.values)}")
+            self.note(f"{one.kind} {dict(one.values)}")
             self.report.names.add(one.values.get("name", one.kind))
-            getattr(self, f"_{one.kind}")(one)
+            do = partial(self._kinds[one.kind], one)
+            if one.values.get("when") == "pre-flight":
+                self._at_preflight.append(do)
+            else:
+                do()
 
-    def _later(self, one: Disturbance, what: Callable[[], None]) -> None:
-        asyncio.get_running_loop().call_later(one.values["seconds"], what)
+    def _written(self, request: httpx.Request) -> Any:
+        """A request leaves. Each pre-flight lists the jobs: what waits for one is done while the answer travels."""
+        lists_jobs = request.method == "GET" and request.url.path.endswith("/jobs")
+        self._lists += lists_jobs
+        if self._at_preflight and lists_jobs and self._lists > 1:  # the first list is for the empty store
+            waiting, self._at_preflight = self._at_preflight, []
+            for do in waiting:
+                do()
+        return self.watch.written(request)
 
-    def _cloud(self, one: Disturbance) -> None:
-        wanted = {key: value for key, value in one.values.items() if key != "name"}
-        if wanted.get("operation") == "@mutation":
-            wanted["operation"] = self.chance.choice(_MUTATIONS)
-        self.world.advance(self.timeline.now)
-        with contextlib.suppress(world.Refusal):  # somebody else cannot act while the instance is busy
-            self.world.arm(faults.Request.model_validate(wanted), self.timeline.now)
-        if wanted["kind"] == "job_never_ends":
-            asyncio.get_running_loop().call_later(3 * 3600, self._end_endless)
+    def note(self, what: str) -> None:
+        """Something that a replay must come to as well."""
+        self.report.happened.append(f"{self.timeline.elapsed:.3f} {what}")
 
-    def _end_endless(self) -> None:
-        """The cloud's people end what hangs; a fault that still waits is taken back."""
-        self.world.box.armed = [one for one in self.world.box.armed if one.request.kind != "job_never_ends"]
-        for job in self.world.jobs:
-            if job.running and job.ending.at is None:
-                status = self.chance.choice((records.JobStatus.COMPLETED, records.JobStatus.FAILED))
-                arriving = len(job.nodes) if status is records.JobStatus.COMPLETED else 0
-                job.ending = records.Ending(
-                    self.timeline.now, status, arriving, "" if arriving else world._FAILED_PLAINLY
-                )
+    def some_life(self) -> lives.Life | None:
+        """A daemon that runs; of several, any."""
+        running = [machine.life for machine in self.machines if machine.life is not None]
+        return self.chance.choice(running) if len(running) > 1 else next(iter(running), None)
 
-    def _instance(self, one: Disturbance) -> None:
-        instance = self._the_instance
-        instance.base_status = one.values["status"]
-        self._later(one, lambda: setattr(instance, "base_status", "RUNNING"))
+    def leader(self) -> lives.Life | None:
+        """The daemon that would act, if there is one that runs."""
+        running = [machine.life for machine in self.machines if machine.life is not None]
+        return next((life for life in running if life.leads and life.alive), None)
 
-    def _group(self, one: Disturbance) -> None:
-        """Somebody deletes the group and makes another; later it is restored under its old id."""
-        instance = self._the_instance
-        if self.world.running_job(instance.id) is None and instance.groups[0].id == self._group_id:
-            groups, instance.groups = instance.groups, [dataclasses.replace(instance.groups[0], id="othergr09")]
-            self._later(one, lambda: self._restore(instance, groups))
+    def machine_of(self, life: lives.Life) -> Machine:
+        """Where it runs."""
+        return next(machine for machine in self.machines if machine.name == life.name)
 
-    def _restore(self, instance: records.Instance, groups: list[records.Group]) -> None:
-        if self.world.running_job(instance.id) is None:
-            instance.groups = groups
-        else:  # somebody else's, on the new group
-            asyncio.get_running_loop().call_later(60, self._restore, instance, groups)
-
-    def _vanish(self, _one: Disturbance) -> None:
-        """A node is gone, and no job tells of it."""
-        groups = self._the_instance.groups
-        if len(groups[0].nodes) > 1 and self.world.running_job(self._the_instance.id) is None:
-            node = groups[0].nodes.pop()
-            node.deleted_at = self.timeline.now
-            groups[0].gone.append(node)
-            self.watch.changed_by_others()
-
-    def _short(self, _one: Disturbance) -> None:
-        """The job that runs will say Completed, and bring fewer nodes than it was asked for."""
-        job = self.world.running_job(self._the_instance.id)
-        if job is not None and job.name is records.JobName.ENLARGE and job.ending.at is not None:
-            job.ending = records.Ending(job.ending.at, job.ending.status, max(0, len(job.nodes) - 1))
-
-    def _network(self, one: Disturbance) -> None:
-        self.network.down = _DOWN[one.values["how"]]
-        self._later(one, lambda: setattr(self.network, "down", None))
-
-    def _latency(self, one: Disturbance) -> None:
-        self.network.latency = one.values["latency"]
-        self._later(one, lambda: setattr(self.network, "latency", 0.02))
-
-    def _clock(self, one: Disturbance) -> None:
-        self.timeline.set_wall_off(one.values["off"])
-        self._later(one, lambda: self.timeline.set_wall_off(0.0))
-
-    def _kill(self, one: Disturbance) -> None:
-        if self.life is not None:
-            self.life.kill_at_step = self.life.steps + one.values["steps"]
-            self._after_kill(one)
-
-    def _kill_commit(self, one: Disturbance) -> None:
-        if self.life is not None:
-            self.life.kill_at_commit = self.life.commits + one.values["commits"]
-            self._after_kill(one)
-
-    def _after_kill(self, one: Disturbance) -> None:
-        self.report.kills += 1
-        self._before_restart.append(lambda: setattr(self, "_restart_after", one.values["after"]))
-
-    def _term(self, one: Disturbance) -> None:
-        if self.life is not None:
-            life = self.life
-            life.stop_at_step = life.steps + one.values["steps"]
-            self._before_restart.append(lambda: setattr(self, "_restart_after", one.values["after"]))
-
-    def _full(self, one: Disturbance) -> None:
-        """SQLite's own limit on the pages of a file: the next page that is needed is refused with SQLITE_FULL."""
-        self._on_files("PRAGMA max_page_count = 1")
-        self._later(one, lambda: self._on_files("PRAGMA max_page_count = 1073741823"))
-
-    def _locked(self, one: Disturbance) -> None:
-        self._on_files("PRAGMA busy_timeout = 0")
-        with contextlib.suppress(sqlite3.Error):
-            other = sqlite3.connect(self.file, isolation_level=None, timeout=0)
-            other.execute("BEGIN IMMEDIATE")
-
-            def release() -> None:
-                other.close()
-                self._on_files("PRAGMA busy_timeout = 2000")
-
-            self._later(one, release)
-
-    def _volume(self, one: Disturbance) -> None:
-        if self.life is not None:
-            self.watch.volume_lost()
-            self.life.kill()
-            self._after_kill(one)
-            self._before_restart.append(self._delete)
-
-    def _delete(self) -> None:
-        for file in self.file.parent.glob("autoscaler.db*"):
-            file.unlink()
-
-    def _on_files(self, statement: str) -> None:
-        for file in self.life._files if self.life is not None and self.life.alive else ():
-            with contextlib.suppress(sqlite3.Error):
-                file.execute(statement)
+    def targets(self, *, most: int, mode: str) -> str:
+        """What the policy file says under `targets`."""
+        told = [
+            ("orders", self.scenario.instances[0], mode),
+            *(("billing", one, "observe") for one in self.scenario.instances[1:]),
+        ]
+        return "".join(
+            f"""\
+  {name}:
+    instance_id: {instance.id}
+    group_id: {instance.groups[0].id}
+    flavor_id: {instance.groups[0].flavor}
+    mode: {mode}
+    nodes: {{min: 2, max: {most}}}
+    cooldown: {{out: 10m, in: 20m, failed: 15m}}
+    limits: {{add: 3}}
+    rules:
+{_TRACKING if self.plan.tracking else _THRESHOLDS}"""
+            for name, instance, mode in told
+        )
 
     @property
-    def _the_instance(self) -> records.Instance:
+    def the_instance(self) -> records.Instance:
         return next(iter(self.world.instances.values()))
-
-
-_MUTATIONS = ("enlarge", "enlarge", "reduce")
 
 
 def _scenario(plan: Plan) -> scenario.Scenario:
     base = scenario.Scenario()
     (instance,) = base.instances
     (group,) = instance.groups
+    ours = instance.model_copy(
+        update={"prepaid": plan.prepaid, "groups": (group.model_copy(update={"nodes": plan.nodes}),)}
+    )
+    other = ours.model_copy(
+        update={"id": _BESIDE, "groups": (group.model_copy(update={"id": "billinggr09", "nodes": plan.nodes}),)}
+    )
     return base.model_copy(
         update={
             "seed": plan.seed,
             "dialect": "huawei",
-            "instances": (
-                instance.model_copy(
-                    update={"prepaid": plan.prepaid, "groups": (group.model_copy(update={"nodes": plan.nodes}),)}
-                ),
-            ),
+            "instances": (ours, other) if plan.beside else (ours,),
             "load": _load(plan),
             "jobs": scenario.Jobs(
                 enlarge=timedelta(seconds=plan.enlarge),
@@ -359,29 +338,13 @@ _TRACKING = """\
 """
 
 
-def _policy_file(plan: Plan, folder: Path) -> Path:
-    (instance,) = _scenario(plan).instances
-    (group,) = instance.groups
+_BESIDE = "0c8e4bafe4d84f6d9a8d9ab8e4fc2b7ein09"
+
+
+def _policies(targets: str, folder: Path) -> Any:
     file = folder / "orders.yaml"
-    file.write_text(
-        f"""\
-targets:
-  orders:
-    instance_id: {instance.id}
-    group_id: {group.id}
-    flavor_id: {group.flavor}
-    mode: {plan.mode}
-    nodes: {{min: 2, max: {plan.most}}}
-    cooldown: {{out: 10m, in: 20m, failed: 15m}}
-    limits: {{add: 3}}
-    rules:
-{_TRACKING if plan.tracking else _THRESHOLDS}"""
-    )
-    return file
-
-
-def _policies(plan: Plan, folder: Path) -> Any:
-    return loading.load([_policy_file(plan, folder)])
+    file.write_text(f"targets:\n{targets}")
+    return loading.load([file])
 
 
 @contextlib.contextmanager
@@ -395,6 +358,11 @@ def _seeded(seed: int) -> Iterator[None]:
             patch.setattr(uuid, "uuid4", lambda: uuid.UUID(int=chance.getrandbits(128), version=4))
             patch.setattr(Metrics, "render", lambda _: None)  # three quarters of the time, and nobody scrapes
             patch.setattr(app, "create_app", lambda *_: None)  # half of what a start takes, and nobody calls it
+            patch.setattr(leader, "name_of_this_process", lambda: lives.current().name)
+            patch.setattr(logs, "configure", lambda **_: None)  # a reload's; the log is the whole test run's
+            patch.setattr(watching, "EVERY", 30.0)  # the files are read each time
+            patch.setattr(leader, "EVERY", 5.0)  # two claims in vain, and the lease still lasts
+            shared_store.speaking_sqlite(patch)
             patch.setattr(scheduler, "HEARTBEAT_SECONDS", 30.0)  # a sign of life that nobody looks for
             yield
     finally:

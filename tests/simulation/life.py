@@ -1,4 +1,4 @@
-"""One life of the daemon: started on a store, and ended by SIGTERM or by a kill at any of its steps.
+"""One life of the daemon: started on a store, and ended by SIGTERM or by a kill at any of its steps; or stopped there.
 
 A kill is what `kill -9` leaves behind: from that moment nothing that the process does reaches the disk or the wire.
 Its tasks are then thrown away; what their `finally` blocks still try meets a closed file and a dead wire.
@@ -7,17 +7,20 @@ Its tasks are then thrown away; what their `finally` blocks still try meets a cl
 import asyncio
 import contextvars
 import sqlite3
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import httpx
 from sqlalchemy import Engine, event
 
-from autoscaler import daemon
+from autoscaler import configuration, daemon
+from autoscaler.control.console import DaemonConsole
+from autoscaler.storage import opening
+from autoscaler.storage.database import DatabaseStore
 from autoscaler.web import server
 from tests.simulation.letterbox import Letterbox
-from tests.simulation.virtual_time import DaemonClock, Timeline
+from tests.simulation.virtual_time import PROCESS, DaemonClock, Process, Timeline
 from tests.simulation.wire import Network, Wire
 
 _LIFE: contextvars.ContextVar["Life"] = contextvars.ContextVar("life")
@@ -42,21 +45,42 @@ class _NoServer(server.Server):
         pass
 
 
-class Life:
+class Life(Process):
     """A daemon process. `steps` counts the times that one of its tasks went on after an await."""
 
-    def __init__(self, setup: daemon.Setup, timeline: Timeline, network: Network, letterbox: Letterbox) -> None:
+    def __init__(
+        self,
+        setup: daemon.Setup,
+        timeline: Timeline,
+        network: Network,
+        letterbox: Letterbox,
+        *,
+        name: str = "first",
+        origin: configuration.Origin | None = None,
+        store: Callable[..., DatabaseStore] = opening.open_store,
+        committing: Callable[[sqlite3.Connection], None] = lambda _: None,
+    ) -> None:
+        """`committing` is told of each transaction that is about to be committed."""
+        super().__init__()
+        self.name = name
         self.alive = True
         self.steps = 0
         self.commits = 0
         self.kill_at_step: int | None = None
         self.kill_at_commit: int | None = None
         self.stop_at_step: int | None = None
+        self.still_at_step: int | None = None
         self.error: BaseException | None = None
         self._setup = setup
+        self._origin = origin
+        self._store = store
+        self._committing = committing
         self._timeline = timeline
         self._network = network
         self._letterbox = letterbox
+        self._context = contextvars.copy_context()
+        self._context.run(_LIFE.set, self)
+        self._context.run(PROCESS.set, self)
         self._stop = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._files: list[sqlite3.Connection] = []
@@ -71,9 +95,7 @@ class Life:
         Raises:
             Exception: the daemon ended by itself, with this.
         """
-        context = contextvars.copy_context()
-        context.run(_LIFE.set, self)
-        main = asyncio.get_running_loop().create_task(self._main(), context=context)
+        main = self.begin(self._main())
         await self._ended.wait()
         if not self.alive:
             await self._bury()
@@ -84,11 +106,26 @@ class Life:
         if self.error is not None and not isinstance(self.error, Killed):
             raise self.error
 
+    def begin(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Something that this process does, beside all else."""
+        return asyncio.get_running_loop().create_task(work, context=self._context)
+
+    @property
+    def console(self) -> DaemonConsole | None:
+        """What its API would ask; None while it starts."""
+        return None if self._built is None else self._built.console
+
+    @property
+    def leads(self) -> bool:
+        """Whether it thinks that it may act."""
+        return self._built is not None and self._built._leadership.leads
+
     def kill(self) -> None:
         """Now: what is not on the disk or the wire never gets there."""
         if not self.alive:
             return
         self.alive = False
+        self.go_on()  # to their end: nothing of it is left standing
         for file in self._files:
             file.close()
         self._ended.set()
@@ -105,8 +142,9 @@ class Life:
                 wire=self._wire,
                 serve=_NoServer,
                 courier=lambda _: self._letterbox.courier(lambda: self.alive),
+                store=self._store,
             )
-            self._built = daemon.Daemon(self._setup, DaemonClock(self._timeline), surroundings)
+            self._built = daemon.Daemon(self._setup, DaemonClock(self._timeline), surroundings, origin=self._origin)
             await self._built.run(self._stop)
         except asyncio.CancelledError:
             if self.alive:
@@ -139,11 +177,14 @@ class Life:
         self.steps += 1
         if self.stop_at_step is not None and self.steps >= self.stop_at_step:
             self.stop()
+        if self.still_at_step is not None and self.steps >= self.still_at_step:
+            self.still_at_step = None
+            self.stop_still()
         if self.kill_at_step is not None and self.steps >= self.kill_at_step:
             self.kill()
             raise Killed
 
-    def commit(self) -> None:
+    def commit(self, file: sqlite3.Connection) -> None:
         """A transaction is about to be committed.
 
         Raises:
@@ -155,6 +196,7 @@ class Life:
         if self.kill_at_commit is not None and self.commits >= self.kill_at_commit:
             self.kill()
             raise Killed
+        self._committing(file)
 
     async def _bury(self) -> None:
         """Nothing of it may go on."""
@@ -226,7 +268,12 @@ def _note_file(connection: sqlite3.Connection, _record: Any) -> None:
         life.open_file(connection)
 
 
-def _note_commit(_connection: Any) -> None:
+def _note_commit(connection: Any) -> None:
     life = _LIFE.get(None)
     if life is not None:
-        life.commit()
+        life.commit(connection.connection.driver_connection)
+
+
+def current() -> Life:
+    """The process that asks."""
+    return _LIFE.get()

@@ -42,12 +42,19 @@ class Plan:
     enlarge: float = 300.0
     status_delay: float = 30.0
     lag: float = 120.0
+    daemons: int = 1  # on one store
+    files: bool = False  # the daemon reads its configuration from files, which may change
+    beside: bool = False  # there is another target, on an instance of its own, in observe
     disturbances: tuple[Disturbance, ...] = ()
 
     @property
     def clocks_agree(self) -> bool:
         """Whether the daemon's wall clock is right all the time."""
         return all(one.kind != "clock" for one in self.disturbances)
+
+    def only(self, kind: str) -> bool:
+        """Whether nothing else goes wrong."""
+        return all(one.kind == kind for one in self.disturbances)
 
 
 Draw = Callable[[random.Random], Mapping[str, Any]]
@@ -74,6 +81,45 @@ def _metrics(chance: random.Random) -> Mapping[str, Any]:
 
 def _process(chance: random.Random) -> Mapping[str, Any]:
     return {"steps": chance.randint(1, 400), "after": chance.choice((0.0, 1.0, 30.0, 900.0))}
+
+
+def _hand(chance: random.Random) -> Mapping[str, Any]:
+    does = chance.choice(("pause", "pause", "override", "override", "resume", "resolve"))
+    return {
+        "does": does,
+        "when": chance.choice(("now", "pre-flight")),
+        "all": chance.random() < 0.3,
+        "lasts": chance.choice((None, chance.uniform(1, 60), chance.uniform(60, 7200))),
+        "back_after": chance.uniform(60, 5400),
+        "nodes": chance.randint(1, 12),
+        "override": chance.random() < 0.5,
+        "breaker": chance.random() < 0.5,
+    }
+
+
+def _resolve(chance: random.Random) -> Mapping[str, Any]:
+    return {
+        "lost": chance.choice(("timeout_before", "timeout_after", "reset_before", "closed_after")),
+        "operation": chance.choice(("enlarge", "enlarge", "reduce")),
+    }
+
+
+def _reload(chance: random.Random) -> Mapping[str, Any]:
+    return {
+        "what": chance.choice(("max", "max", "observe", "ceiling", "removed", "removed", "wrong")),
+        "how": chance.choice(("request", "request", "signal", "found")),
+        "when": chance.choice(("now", "pre-flight")),
+        "more": chance.choice((-3, -2, -1, 1, 2, 3)),
+        "seconds": chance.uniform(5, 4000),
+    }
+
+
+def _row(chance: random.Random) -> Mapping[str, Any]:
+    return {
+        "table": chance.choice(("operations", "operations", "operations", "decisions", "seen_nodes")),
+        "column": chance.choice(("state", "reason", "known_jobs", "node_ids", "change", "committed_at")),
+        "seconds": chance.uniform(200, 3600),
+    }
 
 
 FAULTS: Mapping[str, tuple[str, Draw]] = {
@@ -135,10 +181,30 @@ FAULTS: Mapping[str, tuple[str, Draw]] = {
     "full disk": ("full", lambda chance: {"seconds": chance.uniform(60, 2400)}),
     "locked database": ("locked", lambda chance: {"seconds": chance.uniform(30, 1200)}),
     "lost volume": ("volume", lambda chance: {"after": chance.choice((1.0, 120.0))}),
+    "operator": ("hand", _hand),
+    "resolved by hand": ("resolve", _resolve),
+    "reload": ("reload", _reload),
+    "unreadable row": ("row", _row),
+    "the leader is killed": (
+        "kill_leader",
+        lambda chance: {"steps": chance.randint(1, 600), "after": chance.choice((1.0, 900.0))},
+    ),
+    "the leader is stopped": (
+        "still",
+        lambda chance: {
+            "steps": chance.randint(1, 600),
+            "seconds": chance.choice((1.0, 13.0, 16.0, 60.0, 200.0, 1500.0)),
+        },
+    ),
+    "the database is gone": ("gone", lambda chance: {"seconds": chance.choice((0.01, 0.5, 5.0, 30.0, 900.0))}),
 }
 """What can go wrong, by the name of a test: the kind of the disturbance and how its values are drawn."""
 
-STATE_IS_LOST = frozenset({"lost volume"})
+OF_TWO = frozenset({"the leader is killed", "the leader is stopped", "the database is gone"})
+"""These want two daemons on one store."""
+
+OF_ONE = frozenset({"lost volume", "full disk", "locked database", "unreadable row", "reload"})
+"""These are of one daemon with a file of its own."""
 
 
 def disturbances(
@@ -156,7 +222,9 @@ def disturbances(
 def of_seed(seed: int, *, length: float = 24 * HOUR) -> Plan:
     """The plan of a seed: everything mixed."""
     chance = random.Random(f"plan {seed}")  # noqa: S311  # a simulation's chance
-    names = chance.sample(sorted(FAULTS), chance.randint(3, len(FAULTS)))
+    daemons = 2 if chance.random() < 0.12 else 1  # two cost three times as much
+    possible = sorted(FAULTS.keys() - (OF_ONE if daemons > 1 else OF_TWO))
+    names = chance.sample(possible, chance.randint(3, len(possible)))
     return Plan(
         seed=seed,
         length=length,
@@ -171,17 +239,23 @@ def of_seed(seed: int, *, length: float = 24 * HOUR) -> Plan:
         enlarge=chance.choice((40.0, 300.0, 1500.0)),
         status_delay=chance.choice((0.0, 30.0, 90.0)),
         lag=chance.choice((60.0, 120.0, 360.0)),
+        daemons=daemons,
+        files="reload" in names,
         disturbances=disturbances(chance, names, round(length / HOUR * chance.uniform(0.5, 3)), length),
     )
 
 
-def alone(name: str, seed: int, *, length: float = 7 * HOUR) -> Plan:
-    """One kind of fault, again and again, in a cloud that is well otherwise."""
+def alone(name: str, seed: int, *, length: float | None = None) -> Plan:
+    """One kind of fault, again and again, in a cloud that is well otherwise; shorter where two daemons beat."""
+    length = 4 * HOUR if length is None and name in OF_TWO else length or 7 * HOUR
     chance = random.Random(f"alone {name} {seed}")  # noqa: S311
     return Plan(
         seed=seed,
         length=length,
         api=chance.choice(("v2", "v3")),
         peak_nodes=10,
+        daemons=2 if name in OF_TWO else 1,
+        files=name == "reload",
+        beside=name == "unreadable row",
         disturbances=disturbances(chance, [name], 8, length, quiet=2 * HOUR),
     )

@@ -5,11 +5,13 @@ The loop's selector does not sleep until the next timer is due; it moves the tim
 """
 
 import asyncio
+import contextvars
+import heapq
 import selectors
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import time_machine
 
@@ -120,6 +122,35 @@ class _Inline(ThreadPoolExecutor):
         return done
 
 
+class Process:
+    """Runs in a context of its own, and may be stopped as by SIGSTOP: then nothing of it runs, and time goes on."""
+
+    def __init__(self) -> None:
+        self.waiting: list[asyncio.Handle] | None = None  # while it is stopped: what would run
+
+    def stop_still(self) -> None:
+        """SIGSTOP: what runs just now goes on to its next await."""
+        if self.waiting is None:
+            self.waiting = []
+
+    def go_on(self) -> None:
+        """SIGCONT."""
+        waiting, self.waiting = self.waiting, None
+        loop: Any = asyncio.get_running_loop()
+        loop._ready.extend(waiting or ())
+
+
+PROCESS: contextvars.ContextVar[Process] = contextvars.ContextVar("process")
+
+
+def _stands_still(handle: Any) -> bool:
+    process = handle._context.get(PROCESS)
+    if process is None or process.waiting is None:
+        return False
+    process.waiting.append(handle)
+    return True
+
+
 class JumpingLoop(asyncio.SelectorEventLoop):
     """An event loop in the time of a timeline."""
 
@@ -130,3 +161,40 @@ class JumpingLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._timeline.elapsed
+
+
+class _Handle(asyncio.Handle):
+    __slots__ = ()
+
+    def _run(self) -> None:
+        if not _stands_still(self):
+            super()._run()
+
+
+class _Timer(asyncio.TimerHandle):
+    __slots__ = ()
+
+    def _run(self) -> None:
+        if not _stands_still(self):
+            super()._run()
+
+
+class StoppingLoop(JumpingLoop):
+    """As `JumpingLoop`; its processes may be stopped."""
+
+    def _call_soon(self, callback: Any, args: Any, context: Any) -> asyncio.Handle:
+        """As the base class does it, with a handle of ours."""
+        handle = _Handle(callback, args, self, context)
+        ready: Any = self
+        ready._ready.append(handle)
+        return handle
+
+    def call_at(  # type: ignore[override]  # the same, in fewer words
+        self, when: float, callback: Any, *args: Any, context: Any = None
+    ) -> asyncio.TimerHandle:
+        """As the base class does it, with a handle of ours."""
+        timer: Any = _Timer(when, callback, args, self, context)
+        scheduled: Any = self
+        heapq.heappush(scheduled._scheduled, timer)
+        timer._scheduled = True
+        return cast("asyncio.TimerHandle", timer)

@@ -1,7 +1,10 @@
 """What must hold in every history, checked against the emulated cloud's own truth and the store's files."""
 
+import contextlib
+import itertools
 import json
 import sqlite3
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,14 +14,19 @@ import httpx
 
 from autoscaler.core.policy import Policy
 from autoscaler.emulator import cloud, records, world
+from tests.simulation import life, shared_store
+from tests.simulation.machine import Machine
 from tests.simulation.plans import Plan
+from tests.simulation.standing import Standing
 from tests.simulation.virtual_time import Timeline
 
 FOREIGN_WINDOW = 180.0
 """Seconds in which a change by somebody else may not have been seen yet by who reads the group before acting."""
 
+LONGEST_GAP = 150.0
+"""Seconds between two records: to the end of a minute, a lease, the beat of a standby, and a minute of its own."""
+
 SLACK = timedelta(seconds=1)
-DEAD = 10
 
 
 @dataclass
@@ -58,6 +66,9 @@ class Watch:
         self._volume = 0
         self._changed: float = float("-inf")
         self.calls: list[Call] = []
+        self.standing = Standing((policy,))
+        self.looks_again: Callable[[sqlite3.Connection], None] = lambda _: None  # whether a row is still unreadable
+        self._committed: set[str] = set()
         read = the_cloud.read
 
         def noted(*args: Any, **kwargs: Any) -> cloud.Mutation:
@@ -76,6 +87,24 @@ class Watch:
 
     def volume_lost(self) -> None:
         self._volume += 1
+        self.standing.lost()
+
+    # An intent is committed
+
+    def committing(self, file: sqlite3.Connection) -> None:
+        """A transaction of the daemon is about to be there."""
+        for intent, record in file.execute(
+            """SELECT o.id, d.record FROM operations o JOIN decisions d ON d.operation_id = o.id
+               WHERE o.state = 'planned'"""
+        ):
+            if intent not in self._committed:
+                self._committed.add(intent)
+                self._report.intents.append(life.current().steps)
+                self.looks_again(file)
+                if self._plan.daemons > 1:
+                    self._check_lease(file, "commits an intent")
+                for why in self.standing.wrong(json.loads(record), self._timeline.wall, sure=self._plan.clocks_agree):
+                    self.wrong(f"intent {intent} is committed {why}")
 
     # A call leaves
 
@@ -95,10 +124,20 @@ class Watch:
             self.wrong(f"intent {intent} was sent twice")
         if self._plan.mode != "enforce":
             self.wrong("a mutating call was written in observe")
+        if self._plan.daemons > 1:
+            with contextlib.closing(sqlite3.connect(f"file:{self._file}?mode=ro", uri=True)) as file:
+                self._check_lease(file, "writes a call")
         self._check_wait(call)
         self._check_grounds(call)
         self.calls.append(call)
         return call
+
+    def _check_lease(self, file: sqlite3.Connection, does: str) -> None:
+        """By the database's own clock, whoever acts leads."""
+        holder, until = shared_store.holder(file)
+        acting = life.current().name
+        if holder != acting or _moment(until) <= self._timeline.now:
+            self.wrong(f"{acting} {does}, and the lease is of {holder} until {_moment(until)}")
 
     def _planned(self) -> list[tuple[str, str, int, str, str]]:
         """As another process would see them on the disk."""
@@ -128,7 +167,14 @@ class Watch:
                 if call.direction == "out"
                 else timedelta(minutes=20)
             )
-        return timedelta(minutes=15) if same else timedelta(0)
+        return timedelta(minutes=15) if same and not self._forgotten(job) else timedelta(0)
+
+    def _forgotten(self, job: records.Job) -> bool:
+        """Whether the store that knew of it is lost: of failures nothing is learned again (docs/deployment.md)."""
+        return any(
+            call.volume < self._volume and call.mutation is not None and call.mutation.job_id == job.id
+            for call in self.calls
+        )
 
     def _ours(self) -> list[records.Job]:
         accepted = {mutation.job_id for mutation in self._cloud.mutations if mutation.accepted}
@@ -137,7 +183,11 @@ class Watch:
     def _check_grounds(self, call: Call) -> None:
         """Not on samples from before the last change, nor in without data."""
         rules = call.record["rules"]
-        if call.direction == "in" and call.reason != "above_max" and any(rule["value"] is None for rule in rules):
+        if (
+            call.direction == "in"
+            and call.reason not in ("above_max", "override")
+            and any(rule["value"] is None for rule in rules)
+        ):
             self.wrong(f"in without data: {rules}")
         if not self._plan.clocks_agree or call.reason not in ("above_threshold", "above_target"):
             return
@@ -171,9 +221,9 @@ class Watch:
         groups = next(iter(self._world.instances.values())).groups
         if not groups or self._timeline.elapsed - self._last_foreign() < FOREIGN_WINDOW:
             return
-        nodes = len(groups[0].nodes)
-        if call.direction == "out" and nodes + call.change > max(self._policy.bounds.max, 2):
-            self.wrong(f"{nodes} + {call.change} nodes is above the max of {self._policy.bounds.max}")
+        nodes, most = len(groups[0].nodes), call.record["nodes"]["max"]
+        if call.direction == "out" and nodes + call.change > max(most, 2):
+            self.wrong(f"{nodes} + {call.change} nodes is above the max of {most}")
         if call.direction == "in" and nodes - call.change < self._policy.bounds.min:
             self.wrong(f"{nodes} - {call.change} nodes is below the min of {self._policy.bounds.min}")
 
@@ -196,7 +246,7 @@ class Watch:
         if found != "ok":
             self.wrong(f"the store is damaged: {found}")
 
-    def at_the_end(self, file: Path, report: Any) -> None:
+    def at_the_end(self, file: Path, report: Any, machines: Sequence[Machine]) -> None:
         """Everything is told, and the daemon is well."""
         report.accepted = sum(mutation.accepted for mutation in self._cloud.mutations)
         with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as opened:
@@ -205,9 +255,21 @@ class Watch:
             (latest,) = opened.execute("SELECT max(at) FROM decisions").fetchone()
         if latest is None or self._end - _moment(latest) > timedelta(minutes=3):
             self.wrong(f"the last decision is of {latest and _moment(latest)}: it stopped deciding for good")
+        if {one.kind for one in self._plan.disturbances} <= {"still", "kill_leader"} and self._plan.daemons > 1:
+            self._check_taken_over(file, machines)
         for call in self.calls:
             if call.volume == self._volume:
                 self._check_outcome(call, states.get(call.intent))
+
+    def _check_taken_over(self, file: Path, machines: Sequence[Machine]) -> None:
+        """While one daemon ran undisturbed, there is no gap in the decisions, whatever befell the other."""
+        with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as opened:
+            rows = opened.execute("SELECT at FROM decisions ORDER BY at").fetchall()
+        times = [(_moment(at) - self._timeline.start).total_seconds() for (at,) in rows]
+        for before, after in itertools.pairwise(times):
+            undisturbed = any(a <= before and after <= b for machine in machines for a, b in machine.up)
+            if after - before > LONGEST_GAP and undisturbed:
+                self.wrong(f"nothing was decided from {before:.0f} to {after:.0f} s, though one daemon ran on")
 
     @property
     def _end(self) -> datetime:
@@ -219,7 +281,7 @@ class Watch:
         if state is None:
             self.wrong(f"intent {call.intent} is not in the store")
         elif accepted and job is not None:
-            wanted = _outcomes(job)
+            wanted = outcomes(job)
             if state not in wanted:
                 self.wrong(
                     f"the job of {call.intent} {job.status}, arriving {job.ending.arriving}; it is told as {state}"
@@ -230,7 +292,7 @@ class Watch:
             self.wrong(f"{call.intent} is still planned")
 
 
-def _outcomes(job: records.Job) -> tuple[str, ...]:
+def outcomes(job: records.Job) -> tuple[str, ...]:
     if job.running:
         return ("submitted", "unknown")
     if job.status is records.JobStatus.COMPLETED and (

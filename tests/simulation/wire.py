@@ -24,6 +24,7 @@ class Network:
         self.gateways: dict[str, Gateway] = {}
         self.down: type[httpx.TransportError] | None = None  # what connecting ends in, while it does
         self.latency = 0.02  # seconds one way, at most
+        self.held = 0.0  # seconds more, of the next request that changes something
         self.written: Callable[[httpx.Request], Any] = lambda _: None  # told when a first byte is written; what it
         self.arrived: Callable[[Any], None] = lambda _: None  # answers is told when the request has arrived
         self._peers: dict[tuple[str, int], _Exchange] = {}
@@ -103,6 +104,9 @@ class _Exchange:
 
     async def _run(self) -> None:
         await asyncio.sleep(self._network.delay())
+        if self._noted is not None:
+            held, self._network.held = self._network.held, 0.0
+            await asyncio.sleep(held)
         peer = self._network.peer(self)
         url = self._request.url
         scope = {
