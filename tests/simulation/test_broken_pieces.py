@@ -1,0 +1,183 @@
+"""The simulator can fail: with one line of the daemon broken the watch complains, and with all whole it does not.
+
+Each plan is short, and made so that the broken line is gone through while it matters.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from autoscaler.control import by_hand, console, cycle, executor, poller, reconciler
+from autoscaler.core import outcome
+from autoscaler.storage import leased, transactions
+from tests.simulation import history
+from tests.simulation.broken import Break
+from tests.simulation.plans import Disturbance, Plan
+from tests.simulation.test_kills import ONE_SCALE_OUT
+
+HOT = dataclasses.replace(ONE_SCALE_OUT, steady=2.6, most=6)
+"""Two nodes at 130 %, three at 87: the second scale-out waits for the cooldown of the first."""
+
+DONE = 60.0
+"""Seconds in which the first scale-out has ended."""
+
+
+def plan(base: Plan, *disturbances: tuple[float, str, dict], **more: object) -> Plan:
+    fields: dict = {"disturbances": tuple(Disturbance(*one) for one in disturbances), **more}
+    return dataclasses.replace(base, **fields)
+
+
+def lost(kind: str) -> tuple[float, str, dict]:
+    return (0.0, "cloud", {"kind": kind, "service": "ddm", "operation": "enlarge"})
+
+
+def by_the_hand(does: str, at: float = 0.0, when: str = "pre-flight", **more: object) -> tuple[float, str, dict]:
+    values = {"lasts": 600.0, "all": False, "back_after": 60.0, "override": False, "breaker": False, "nodes": 3}
+    return (at, "hand", {**values, "does": does, "when": when, **more})
+
+
+FORGETFUL = (0.0, "cloud", {"kind": "job_list_forgets", "count": 8})
+
+
+@cache
+def step_of_the_commit() -> int:
+    """In which the first of two daemons commits its intent."""
+    with TemporaryDirectory() as folder:
+        return history.play(plan(ONE_SCALE_OUT, daemons=2, length=60.0), Path(folder)).intents[0]
+
+
+def stopped_around_the_commit(steps: int, seconds: float) -> Plan:
+    still = (0.0, "still", {"steps": step_of_the_commit() + steps, "seconds": seconds})
+    return plan(ONE_SCALE_OUT, still, daemons=2, length=900.0)
+
+
+SPOILED = (DONE + 40, "row", {"table": "operations", "column": "change", "seconds": 900.0})
+REMOVED = {"what": "removed", "how": "request", "more": 0}
+
+BROKEN: dict[str, tuple[Break, list[Plan] | Callable[[], list[Plan]], str]] = {
+    "an unknown outcome is sent again": (
+        Break(executor, "State.UNKNOWN, str(error) or", "State.REJECTED, str(error) or"),
+        [
+            plan(ONE_SCALE_OUT, lost(kind), FORGETFUL, enlarge=300.0, status_delay=120.0)
+            for kind in ("timeout_after", "reset_after", "http_error_after")
+        ],
+        "a second call while",
+    ),
+    "quiet counts from the intent": (
+        Break(
+            reconciler,
+            "quiet = self.quiet.setdefault(op.id, _Quiet(now))",
+            "quiet = self.quiet.setdefault(op.id, _Quiet(now - (clock.now() - op.committed_at).total_seconds()))",
+        ),
+        [
+            plan(ONE_SCALE_OUT, (0.0, "held", {"seconds": held}), (20.0, "kill", {"steps": 1, "after": 600.0}))
+            for held in (800.0, 900.0, 1000.0)
+        ],
+        "told as never_happened",
+    ),
+    "a job is adopted by its time": (
+        Break(outcome, "if job.id not in op.known_jobs\n", "if job.created_at and job.created_at >= op.committed_at\n"),
+        [
+            plan(
+                ONE_SCALE_OUT,
+                (0.0, "clock", {"off": off, "seconds": 2000.0}),
+                (0.0, "cloud", {"kind": "sold_out", "seconds": 60.0}),
+                (0.1, "cloud", {"kind": "foreign_scale_out", "nodes": 1}),
+                lost("timeout_after"),
+            )
+            for off in (-280.0, -240.0)
+        ],
+        "told as failed",
+    ),
+    "an intent is not committed": (
+        Break(executor, "await self._store.commit_intent(intent, decision)", "pass"),
+        [plan(ONE_SCALE_OUT)],
+        "0 committed intents",
+    ),
+    "a cooldown is lost at a restart": (
+        Break(
+            poller,
+            "if back_to is None or back_to >= since:\n            return operations",
+            "if True:\n            begun = self._memory.of(policy.name).first_evaluated_at\n"
+            "            return tuple(op for op in operations if op.open or (begun and op.ended_at > begun))",
+        ),
+        [plan(HOT, (at, "kill", {"steps": 1, "after": 1.0})) for at in (100.0, 150.0, 200.0)],
+        "after EnlargeNode Completed ended",
+    ),
+    "a pause is read once a cycle": (
+        Break(cycle, "            pauses=hand.pauses,\n", ""),
+        [plan(ONE_SCALE_OUT, by_the_hand("pause", all=every)) for every in (True, False)],
+        "though it is paused",
+    ),
+    "any number of nodes may be set by hand": (
+        Break(by_hand, "if not low <= nodes <= high:", "if False:"),
+        [plan(ONE_SCALE_OUT, by_the_hand("override", when="now", at=30.0, nodes=9))],
+        "9 nodes were accepted",
+    ),
+    "an operation is closed by hand while its job runs": (
+        Break(console, "if at_work:", "if False:"),
+        [plan(ONE_SCALE_OUT, by_the_hand("resolve", when="now", at=30.0), enlarge=300.0)],
+        "was closed by hand while",
+    ),
+    "whether the policy still holds is not asked": (
+        Break(cycle, "if not self._roster.holds(policy, second.observation.mode):", "if False:"),
+        [
+            plan(
+                ONE_SCALE_OUT,
+                (0.0, "reload", {"what": what, "how": "request", "more": 2, "when": "pre-flight", "seconds": 900.0}),
+                files=True,
+            )
+            for what in ("max", "observe", "ceiling", "removed")
+        ],
+        "by a policy that does not hold",
+    ),
+    "the operation of a removed target is forgotten": (
+        Break(
+            reconciler,
+            "for op in [op for op in operations if not self.in_flight(op.id)]",
+            "for op in [op for op in operations if op.target in self._memory.targets]",
+        ),
+        [plan(ONE_SCALE_OUT, (30.0, "reload", {**REMOVED, "seconds": 900.0}), files=True, enlarge=300.0)],
+        "its removed target's operation is still open",
+    ),
+    "a row that cannot be read is left out": (
+        Break(
+            transactions,
+            "return tuple(rows.to_operation(row) for row in found)",
+            "return self._sieve.readable(found, rows.to_operation)",
+        ),
+        [plan(HOT, SPOILED, beside=True)],
+        "cannot be read",
+    ),
+    "whoever thinks so leads": (
+        Break(leased, "lease_row.hold(connection, self._held, self._site.name)", "pass"),
+        lambda: [stopped_around_the_commit(-1, seconds) for seconds in (30.0, 60.0)],
+        "commits an intent, and the lease is of",
+    ),
+    "the lease is not looked at before a call": (
+        Break(executor, "if not self._leadership.leads:", "if False:"),
+        lambda: [stopped_around_the_commit(steps, 17.0) for steps in (1, 2)],
+        "writes a call, and the lease is of",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_the_watch_complains_of_a_broken_piece_and_not_of_a_whole_one(name, tmp_path_factory, monkeypatch):
+    broken, told, words = BROKEN[name]
+    plans = told() if callable(told) else told
+    for whole in plans:
+        assert history.play(whole, tmp_path_factory.mktemp("whole")).problems == []
+    broken.load(monkeypatch)
+    for one in plans:
+        found = history.play(one, tmp_path_factory.mktemp("broken")).problems
+        assert any(words in problem for problem in found), found
+
+
+def test_a_break_that_breaks_nothing_is_noticed(monkeypatch):
+    with pytest.raises(AssertionError, match="has no single"):
+        Break(executor, "a line that is not there", "").load(monkeypatch)
