@@ -58,6 +58,8 @@ class Hand:
             "override": self._override,
             "resolve": self._too_early,
         }
+        if "orders" not in console.names():
+            return  # the API would not know whom he means
         try:
             await does[one.values["does"]](console, one.values)
         except (ChangeRefusedError, ChangeInvalidError, StoreError) as error:

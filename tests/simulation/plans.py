@@ -222,14 +222,14 @@ def disturbances(
 def of_seed(seed: int, *, length: float = 24 * HOUR) -> Plan:
     """The plan of a seed: everything mixed."""
     chance = random.Random(f"plan {seed}")  # noqa: S311  # a simulation's chance
-    daemons = 2 if chance.random() < 0.12 else 1  # two cost three times as much
+    daemons = 2 if chance.random() < 0.2 else 1  # two cost three times as much
     possible = sorted(FAULTS.keys() - (OF_ONE if daemons > 1 else OF_TWO))
     names = chance.sample(possible, chance.randint(3, len(possible)))
     return Plan(
         seed=seed,
         length=length,
         api=chance.choice(("v2", "v3")),
-        mode="observe" if chance.random() < 0.1 else "enforce",
+        mode="observe" if chance.random() < 0.1 and daemons == 1 else "enforce",
         prepaid=chance.random() < 0.1,
         tracking=chance.random() < 0.4,
         trace=chance.choice(("nasa_http_5min", "elb_request_count_8c0756", "rds_cpu_utilization_cc0c53", "nyc_taxi")),

@@ -11,8 +11,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from autoscaler.control import by_hand, console, cycle, executor, poller, reconciler
-from autoscaler.core import outcome
+from autoscaler.control import console, cycle, executor, poller, reconciler
+from autoscaler.core import outcome, permissible
 from autoscaler.storage import leased, transactions
 from tests.simulation import history
 from tests.simulation.broken import Break
@@ -114,7 +114,7 @@ BROKEN: dict[str, tuple[Break, list[Plan] | Callable[[], list[Plan]], str]] = {
         "though it is paused",
     ),
     "any number of nodes may be set by hand": (
-        Break(by_hand, "if not low <= nodes <= high:", "if False:"),
+        Break(permissible, "if not low <= nodes <= high:", "if False:"),
         [plan(ONE_SCALE_OUT, by_the_hand("override", when="now", at=30.0, nodes=9))],
         "9 nodes were accepted",
     ),
