@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from tests.e2e.processes import EmulatedCloud, RunningDaemon, finished, policy, until, write_config
+from tests.storage import postgres
 
 pytestmark = pytest.mark.process
 
@@ -39,6 +40,12 @@ EAGER = policy(
 )
 PAGES = (
     "/",
+    "/targets/orders",
+    "/targets/nobody",
+    "/targets/orders/foretold?action=pause&for=2h",
+    "/targets/orders/foretold?action=override&nodes=3&for=2h",
+    "/targets/orders/foretold?action=resolve&as=failed",
+    "/static/target.js",
     "/metrics",
     "/-/ready",
     "/-/healthy",
@@ -122,8 +129,15 @@ class Seen:
         return done.code
 
     def pages(self, daemon: RunningDaemon) -> None:
-        for path in PAGES:
-            self.texts[path] = httpx.get(daemon.url + path, headers={"Authorization": f"Bearer {API_TOKEN}"}).content
+        bearer = {"Authorization": f"Bearer {API_TOKEN}"}
+        decided = [f"/targets/orders/decisions/{quote(one['at'], safe='')}" for one in daemon.decisions(limit=3)]
+        for path in (*PAGES, *decided):
+            answer = httpx.get(daemon.url + path, headers=bearer, timeout=20)
+            self.texts[path] = answer.content + repr(answer.headers.raw).encode()
+        openmetrics = {"Accept": "application/openmetrics-text; version=1.0.0"}
+        answer = httpx.get(f"{daemon.url}/metrics", headers=bearer | openmetrics, timeout=20)
+        assert answer.headers["content-type"].startswith("application/openmetrics-text")
+        self.texts["OpenMetrics"] = answer.content
 
     def refusals(self, daemon: RunningDaemon) -> None:
         """What is said to those who may not, or send what cannot be taken."""
@@ -259,4 +273,46 @@ def test_i12_secret_key_and_security_token_show_nowhere(tmp_path, started):
     assert seen.command("run", *config, environment=environment | {"AUTOSCALER_CLOUD__SECRET_KEY": WRONG}) == 1
     seen.files(folder)
     secrets = {"secret key": SECRET_KEY, "security token": SECURITY_TOKEN, "API token": API_TOKEN, "mistyped": WRONG}
+    assert seen.leaks(secrets) == []
+
+
+def test_i12_the_password_of_the_database_shows_nowhere_also_where_that_is_away(tmp_path, started, postgresql):
+    cloud = started(EmulatedCloud(tmp_path / "cloud", HOT, speed=200))
+    folder, seen = tmp_path / "daemon", Seen()
+    told = write_config(folder, cloud, targets={"orders": EAGER}, log={"level": "debug"})
+    store = postgresql.url(postgresql.new_database())
+    environment = told | {
+        "AUTOSCALER_STORE": store,
+        "AUTOSCALER_SERVER__TOKEN": API_TOKEN,
+        "AUTOSCALER_CLOUD__PASSWORD": USER_PASSWORD,
+    }
+    daemon = started(RunningDaemon(folder, environment)).ready()
+    until(daemon.decisions, bool)
+    seen.pages(daemon)
+    seen.refusals(daemon)
+    here, config = ("--url", daemon.url), ("--config", str(folder / "autoscaler.yaml"))
+    assert seen.command("status", *here, environment={}) == 0
+    assert seen.command("check", "--format", "json", *config, environment=environment) == 0
+
+    pages = ("/", "/targets/orders", "/api/v1/targets", "/api/v1/operations", "/-/ready")
+    postgresql.stop()
+    try:
+        answers = until(
+            lambda: {path: httpx.get(daemon.url + path, timeout=60) for path in pages},
+            lambda found: found["/api/v1/operations"].status_code == 503,
+        )
+        seen.texts |= {f"{path} without it": answer.content for path, answer in answers.items()}
+        pause, bearer = f"{daemon.url}/api/v1/targets/orders/pause", {"Authorization": f"Bearer {API_TOKEN}"}
+        refused = httpx.post(pause, headers=bearer, timeout=60)
+        assert refused.status_code == 503
+        seen.texts["a pause without it"] = refused.content
+    finally:
+        postgresql.start()
+    assert daemon.stop() == 0
+    mistyped = environment | {"AUTOSCALER_STORE": store.replace(quote(postgres.PASSWORD, safe=""), WRONG)}
+    assert seen.command("run", *config, environment=mistyped) == 1
+
+    seen.files(folder)
+    assert "127.0.0.1" in seen.texts["/api/v1/operations without it"].decode(), "it says which database it is"
+    secrets = {"the database's": postgres.PASSWORD, "mistyped": WRONG, "API token": API_TOKEN, "cloud's": USER_PASSWORD}
     assert seen.leaks(secrets) == []
