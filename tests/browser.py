@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,6 +41,11 @@ class Visit:
 
     page: Page
     said: list[str] = field(default_factory=list)
+    expected: list[str] = field(default_factory=list)  # parts of what it says because the test provokes it
+
+    def wrong(self) -> list[str]:
+        """What nobody provoked."""
+        return [one for one in self.said if not any(part in one for part in self.expected)]
 
     def findings(self) -> list[dict[str, Any]]:
         """What axe-core finds serious or critical, in the page as it is now."""
@@ -81,8 +86,10 @@ def chromium() -> Generator[Browser]:
 
 
 @contextmanager
-def visit(browser: Browser, url: str, look: str = "desk-light", *, clock: bool = False) -> Generator[Visit]:
-    """A tab of its own; at its end its console must have said nothing wrong.
+def visit(
+    browser: Browser, url: str, look: str = "desk-light", *, clock: bool = False, expected: Sequence[str] = ()
+) -> Generator[Visit]:
+    """A tab of its own; at its end its console must have said nothing wrong but what is expected.
 
     With `clock` its time passes as `page.clock` lets it.
     """
@@ -95,7 +102,7 @@ def visit(browser: Browser, url: str, look: str = "desk-light", *, clock: bool =
     )
     page = context.new_page()
     page.set_default_timeout(SECONDS * 1000)
-    made = Visit(page)
+    made = Visit(page, expected=list(expected))
     page.on(
         "console", lambda one: made.said.append(f"{one.type}: {one.text}") if one.type in ("error", "warning") else None
     )
@@ -105,5 +112,6 @@ def visit(browser: Browser, url: str, look: str = "desk-light", *, clock: bool =
     page.goto(url)
     try:
         yield made
+        assert not made.wrong(), made.wrong()
     finally:
         context.close()
