@@ -14,6 +14,7 @@ class Standing(Enum):
     ALARM = "needs you"  # somebody has to look: an error, an unknown outcome, an operation that is overdue
     BLIND = "no data"  # a metric is missing or too old: nothing is decided on it
     HELD_BACK = "held back"  # more nodes are wanted and something stands in the way
+    HOT = "hot"  # the load is beyond a threshold: a window, a cooldown or observe stands before more nodes, for now
     CHANGING = "changing"  # an operation is under way, or nodes are about to be changed
     BY_HAND = "by hand"  # paused, or its nodes set by an operator
     STARTING = "starting"  # not looked at yet
@@ -70,10 +71,22 @@ def _of_record(decision: Json, *, moving: bool, by_hand: bool) -> Standing:
         return Standing.CHANGING
     if by_hand:
         return Standing.BY_HAND
-    return Standing.HELD_BACK if _held_back(decision) else Standing.STEADY
+    if _wants_more(decision) and decision["reason"] not in _SOON_OVER:
+        return Standing.HELD_BACK
+    return Standing.HOT if _wants_more(decision) or any(map(_beyond, decision["rules"])) else Standing.STEADY
 
 
-def _held_back(decision: Json) -> bool:
-    """Whether the rules want more nodes than there are, and it is not only a matter of minutes."""
+def _wants_more(decision: Json) -> bool:
+    """Whether the rules want more nodes than there are."""
     wanted = next((stage["desired"] for stage in decision["stages"] if stage["stage"] == "combine"), 0)
-    return bool(wanted > decision["nodes"]["current"] and decision["reason"] not in _SOON_OVER)
+    return bool(wanted > decision["nodes"]["current"])
+
+
+def _beyond(rule: Json) -> bool:
+    """Whether a rule that has a say reads more than it is to; earlier versions' records do not tell."""
+    value, above, tracked = rule["value"], rule.get("above"), rule.get("target")
+    if value is None or rule.get("observe"):
+        return False
+    if tracked is not None:
+        return bool(value > tracked * (1 + (rule.get("tolerance") or 0)))
+    return above is not None and bool(value > above)

@@ -66,6 +66,12 @@ def router(console: Console, pages: "Pages", overview: Overview) -> APIRouter:
     return paths
 
 
+@jinja2.pass_context
+def _clock(context: jinja2.runtime.Context, instant: str) -> str:
+    """As of the page's own time."""
+    return words.clock(instant, context["now"])
+
+
 class Pages:
     """Templates, and what stands on every page."""
 
@@ -76,7 +82,7 @@ class Pages:
         self._templates = jinja2.Environment(
             loader=jinja2.PackageLoader("autoscaler.web"), autoescape=True, trim_blocks=True, lstrip_blocks=True
         )
-        self._templates.filters["clock"] = words.clock
+        self._templates.filters["clock"] = _clock
         self._templates.filters["who_leads"] = standing_words.who_leads
         self._templates.filters["unobeyed"] = reload_words.unobeyed
 

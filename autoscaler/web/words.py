@@ -18,9 +18,12 @@ OPERATION_WORDS = {
 }
 
 
-def clock(instant: str) -> str:
-    """A time of day; the date stands beside it, or in its title."""
-    return datetime.fromisoformat(instant).astimezone(UTC).strftime("%H:%M:%S")
+def clock(instant: str, now: datetime | None = None) -> str:
+    """A time of day, with its date where that is not today's."""
+    moment = datetime.fromisoformat(instant).astimezone(UTC)
+    if now is None or moment.date() == now.astimezone(UTC).date():
+        return moment.strftime("%H:%M:%S")
+    return moment.strftime("%m-%d %H:%M:%S" if moment.year == now.year else "%Y-%m-%d %H:%M")
 
 
 def ago(instant: str, now: datetime) -> str:

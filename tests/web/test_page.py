@@ -151,6 +151,21 @@ def test_operations_show_their_outcome_and_whose_they_are(served):
     assert "out 1 observe" in shown
 
 
+@pytest.mark.parametrize(
+    ("begun", "shown"),
+    [
+        ("2026-11-23T09:50:00Z", "09:50:00"),
+        ("2026-11-22T23:59:59Z", "11-22 23:59:59"),
+        ("2025-11-23T09:50:00Z", "2025-11-23 09:50"),
+    ],
+    ids=["today", "another day", "another year"],
+)
+def test_a_time_of_another_day_has_its_date(served, begun, shown):
+    served.console.ended = [operation("succeeded", committed_at=begun, ended_at=begun)]
+
+    assert f"{shown} orders out 1" in page(served).text
+
+
 def test_what_operators_did_is_told_with_the_target(served):
     served.console.done = [
         intervention("reload", None, who="changed files", reason="refused: p.yaml:3:5: is wrong"),
