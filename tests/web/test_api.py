@@ -227,7 +227,7 @@ def test_operations_of_one_target_or_of_all(served):
 
 
 def test_the_configuration_is_what_the_console_shows(served):
-    assert served.http.get("/api/v1/config").json() == {"server": {"token": "**********"}}
+    assert served.http.get("/api/v1/config").json() == {"server": {"token": "**********"}, "unobeyed": None}
 
 
 @pytest.mark.parametrize("rest", ["", "/decisions", "/operations", "/samples"])
