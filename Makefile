@@ -28,7 +28,8 @@ help:
 	@echo 'make lint    ruff, mypy, import contracts: seconds'
 	@echo 'make core-coverage   that tests/core alone covers autoscaler/core to 100 %: seconds, and part of make test'
 	@echo 'make bench   how long one decision takes (ARGS="--format json" for programs)'
-	@echo 'make soak    SEEDS=200 simulated spells of three days in which everything goes wrong, and a kill at every step'
+	@echo 'make soak    SEEDS=200 simulated spells of three days in which everything goes wrong, and a kill at every step;'
+	@echo '             then a day of a real daemon, in MINUTES=8 (0: none), in which its memory, files and threads stay flat'
 	@echo 'make lock    newest versions into constraints.txt and constraints-dev.txt'
 	@echo 'make clean   remove everything that these commands made'
 	@echo 'PYTHON=/usr/bin/python3.12 make ... chooses the interpreter (3.11 or newer)'
@@ -69,9 +70,11 @@ bench: $(RUNTIME) $(PROJECT)
 	@$(BIN)/python benchmarks/decide.py $(ARGS)
 
 SEEDS ?= 200
+MINUTES ?= 8
 
 soak: $(RUNTIME) $(DEV) $(PROJECT)
-	@$(BIN)/python -m tests.simulation.soak --seeds $(SEEDS) $(ARGS)
+	@test $(SEEDS) = 0 || $(BIN)/python -m tests.simulation.soak --seeds $(SEEDS) $(ARGS)
+	@test $(MINUTES) = 0 || $(BIN)/python -m tests.e2e.soak --minutes $(MINUTES)
 
 # One resolution for every platform and Python, without an index address: where packages come from is the machine's business.
 LOCK := .lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
