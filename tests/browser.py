@@ -87,7 +87,13 @@ def chromium() -> Generator[Browser]:
 
 @contextmanager
 def visit(
-    browser: Browser, url: str, look: str = "desk-light", *, clock: bool = False, expected: Sequence[str] = ()
+    browser: Browser,
+    url: str,
+    look: str = "desk-light",
+    *,
+    clock: bool = False,
+    touch: bool = False,
+    expected: Sequence[str] = (),
 ) -> Generator[Visit]:
     """A tab of its own; at its end its console must have said nothing wrong but what is expected.
 
@@ -98,6 +104,7 @@ def visit(
         viewport={"width": width, "height": height},
         color_scheme="dark" if scheme == "dark" else "light",
         locale="en-GB",
+        has_touch=touch,
         reduced_motion="reduce",  # axe would judge the colours of half a transition,
     )
     page = context.new_page()

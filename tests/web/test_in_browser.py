@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Generator, Sequence
+from functools import partial
 
 import pytest
 from playwright.sync_api import Browser, Page, Request, Route, expect
@@ -425,3 +426,75 @@ def test_a_part_of_a_chart_can_be_looked_at_closely(browser, served):
         expect(seen.page.locator("#zoomed")).to_be_visible()
         seen.page.get_by_role("button", name="back to live").click()
         expect(seen.page.locator("#zoomed")).to_be_hidden()
+
+
+def shows(served: Served) -> tuple[str, str]:
+    """From when to when the chart was last asked for; the fake's now is 10:00."""
+    _, since, until, _ = [one for one in served.console.asked if len(one) == 4][-1]
+    return f"{since:%d %H:%M}", "now" if until is None else f"{until:%d %H:%M}"
+
+
+def is_shown(served: Served, span: tuple[str, str]) -> bool:
+    return shows(served) == span
+
+
+def test_time_can_be_moved_through_and_zoomed_by_keys_and_by_buttons(browser, served):
+    with visit(browser, f"{served.url}/targets/orders", "phone-light") as seen:
+        page, chart = seen.page, seen.page.locator("#chart")
+        expect(chart.locator("canvas")).to_have_count(2)
+        page.get_by_label("7d").focus()
+        page.keyboard.press("Tab")
+        expect(chart).to_be_focused()
+        for key, span in {
+            "+": ("23 05:30", "23 08:30"),
+            "ArrowLeft": ("23 04:45", "23 07:45"),
+            "-": ("23 03:15", "23 09:15"),
+            "ArrowRight": ("23 04:00", "23 10:00"),  # not beyond now
+        }.items():
+            page.keyboard.press(key)
+            wait_for(page, partial(is_shown, served, span))
+            expect(page.locator("#zoomed")).to_contain_text(f"{span[0][3:]} to")
+        expect(chart).to_be_focused()
+        page.keyboard.press("0")
+        expect(page.locator("#zoomed")).to_be_hidden()
+        wait_for(page, lambda: shows(served) == ("23 04:00", "now"))
+
+        for name, span in {
+            "Zoom in": ("23 05:30", "23 08:30"),
+            "Earlier": ("23 04:00", "23 07:00"),
+            "Later": ("23 05:30", "23 08:30"),
+            "Zoom out": ("23 04:00", "23 10:00"),
+        }.items():
+            page.get_by_role("button", name=name, exact=True).click()
+            wait_for(page, partial(is_shown, served, span))
+        assert seen.findings() == []
+        assert seen.wider_than_the_screen() <= 0
+
+
+def test_fingers_move_through_time_and_zoom(browser, served):
+    with visit(browser, f"{served.url}/targets/orders", "phone-light", touch=True) as seen:
+        page = seen.page
+        expect(page.locator("#chart canvas")).to_have_count(2)
+        page.locator("#chart").scroll_into_view_if_needed()
+        box = page.locator(".u-over").first.bounding_box()
+        assert box is not None
+        left, width, y = box["x"], box["width"], box["y"] + 40
+        hand = page.context.new_cdp_session(page)
+
+        def touch(kind: str, *places: float) -> None:
+            points = [{"x": left + share * width, "y": y, "id": finger} for finger, share in enumerate(places)]
+            hand.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+        touch("touchStart", 0.25)
+        for share in (0.35, 0.5, 0.75):
+            touch("touchMove", share)
+        touch("touchEnd")
+        wait_for(page, lambda: shows(served) == ("23 01:00", "23 07:00"))
+        expect(page.locator("#zoomed")).to_be_visible()
+        wait_for(page, lambda: not page.locator("#chart canvas").first.evaluate("one => one.style.transform"))
+
+        touch("touchStart", 0.25, 0.75)
+        for spread in (0.3, 0.4, 0.5):
+            touch("touchMove", 0.5 - spread, 0.5 + spread)
+        touch("touchEnd")
+        wait_for(page, lambda: shows(served) == ("23 02:30", "23 05:30"))

@@ -219,7 +219,7 @@ def test_all_its_files_are_there(served):
     }
 
     assert len(files) == 5
-    for file in [*files, "/static/charts.js", "/static/steer.js"]:
+    for file in [*files, "/static/charts.js", "/static/gestures.js", "/static/steer.js"]:
         assert served.http.get(file).status_code == 200
 
 

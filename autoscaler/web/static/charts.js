@@ -1,6 +1,7 @@
 // The charts of a target: a panel for each rule's load against its thresholds, one for nodes against bounds, all on one
 // time axis in UTC; decisions to scale are triangles, operations are bands. Colours come from the style sheet.
 const RANGES = { "1h": 3600, "6h": 21600, "24h": 86400, "7d": 604800 };
+const SHORTEST = 60, LONGEST = 30 * 86400; // seconds
 const NOT_BEFORE = 1500, SHARE = 12; // a chart that took a second is not read again for twelve
 
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -24,6 +25,37 @@ export class Charts {
     this.zoom = null;
     this.zoomed(null);
     await this.read();
+  }
+
+  live() {
+    return this.show(this.range);
+  }
+
+  // From when to when it shows, or is about to; null where it has shown nothing yet.
+  span() {
+    const now = Date.parse(this.now()) / 1000;
+    return this.shown ? this.zoom ?? [now - RANGES[this.range], now] : null;
+  }
+
+  // Shows that part; not less than a minute, not more than 30 days, nothing that is yet to come.
+  look(since, until) {
+    const now = Date.parse(this.now()) / 1000, width = Math.min(LONGEST, Math.max(SHORTEST, until - since));
+    const end = Math.min(now, (since + until + width) / 2);
+    this.zoom = [end - width, end];
+    this.zoomed(`${clock(end - width, 90000)} to ${clock(end, 90000)}`);
+    return this.read();
+  }
+
+  // So many times as long, around the same middle.
+  stretch(times) {
+    const [since, until] = this.span() ?? [], more = (until - since) * (times - 1) / 2;
+    return since == null ? null : this.look(since - more, until + more);
+  }
+
+  // Later by that share of what is shown.
+  move(share) {
+    const [since, until] = this.span() ?? [], by = (until - since) * share;
+    return since == null ? null : this.look(since + by, until + by);
   }
 
   // What came in since; a part that was zoomed into is left as it is.
@@ -213,10 +245,7 @@ export class Charts {
     if (width < 8) return;
     const ends = [plot.posToVal(left, "x"), plot.posToVal(left + width, "x")];
     plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
-    if (ends[1] - ends[0] < 60) return;
-    this.zoom = ends;
-    this.zoomed(`${clock(ends[0], 90000)} to ${clock(ends[1], 90000)}`);
-    this.read();
+    if (ends[1] - ends[0] >= SHORTEST) this.look(...ends);
   }
 
   // A click that is no drag asks for the decision of that time; the nearest mark, where one is near.

@@ -1,5 +1,6 @@
 // A target's page: live, with its charts; a decision opens beside them.
 import { Charts } from "./charts.js";
+import { gestures } from "./gestures.js";
 import { live } from "./live.js";
 import { steer } from "./steer.js";
 
@@ -57,7 +58,12 @@ ranges.addEventListener("change", (event) => {
   history.replaceState(null, "", `#range=${event.target.value}`);
   charts.show(event.target.value);
 });
-document.getElementById("unzoom").addEventListener("click", () => charts.show(ranges.querySelector("input:checked").value));
+document.getElementById("unzoom").addEventListener("click", () => charts.live());
+const ZOOM = { earlier: () => charts.move(-.5), later: () => charts.move(.5), closer: () => charts.stretch(.5), farther: () => charts.stretch(2) };
+const zoom = document.querySelector(".zoom");
+zoom.hidden = false;
+zoom.addEventListener("click", (event) => ZOOM[event.target.closest("[data-zoom]")?.dataset.zoom]?.());
+gestures(document.getElementById("chart"), charts);
 charts.show(wanted.value);
 
 const foretellAgain = steer(name);
