@@ -14,6 +14,7 @@ from tests.core.given import (
     MINUTE,
     ago,
     decided,
+    limits,
     observation,
     operation,
     policy,
@@ -123,3 +124,22 @@ def test_times_are_rfc_3339_in_utc(moment, expected):
 def test_a_value_that_is_too_exact_for_a_float_is_rounded_not_refused():
     assert decided(HOT_OR_COLD, "33.333333333333333333333333").rules[0].value == Decimal("33.333333333333333333333333")
     assert decided(HOT_OR_COLD, "33.333333333333333333333333").as_json()["rules"][0]["value"] == pytest.approx(100 / 3)
+
+
+LEFT = {
+    "all of it": ({}, (5, 5)),
+    "as many as the policy's max": ({"nodes": (2, 4)}, (5, 4)),
+    "none of it": ({"nodes": (2, 3)}, (5, 3)),
+    "as many as are allowed at once": ({"limits": limits(add="1")}, (5, 4)),
+}
+
+
+@pytest.mark.parametrize(("given", "expected"), LEFT.values(), ids=LEFT)
+def test_what_is_wanted_stays_whatever_is_left_of_it(given, expected):
+    made = decided(policy(threshold(out=[step("75", move="2")]), **given), "80")
+    assert (made.wanted, made.desired) == expected
+
+
+def test_a_record_without_stages_wants_what_it_desires():
+    made = decided(threshold(out=[step("75")]), "80")
+    assert made._replace(stages=()).wanted == made.desired == 4
