@@ -174,8 +174,8 @@ def test_what_operators_did_is_told_with_the_target(served):
 
     shown = page(served)
 
-    assert "all read the configuration anew — changed files refused: p.yaml:3:5: is wrong" in shown.text
-    assert "shop & co paused until resumed ann a move" in shown.text
+    assert "all read the configuration anew refused: p.yaml:3:5: is wrong changed files —" in shown.text
+    assert "shop & co paused a move ann until resumed" in shown.text
     assert "/targets/shop%20%26%20co" in [link["href"] for link in shown.of("a")]
 
 

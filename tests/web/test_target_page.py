@@ -79,11 +79,11 @@ def test_what_operators_did_is_told(served):
 
     for words in (
         "By hand: paused by ann until it is resumed: a move",
-        "09:00:00 paused until resumed ann a move",
-        "set to 6 nodes until 2026-11-23 11:00:00 ann a move",
-        "paused all targets taken back 2026-11-23 09:30:00 by ben: it moved ann a move",
+        "09:00:00 paused a move ann until resumed",
+        "set to 6 nodes a move ann until 2026-11-23 11:00:00",
+        "paused all targets a move ann taken back 2026-11-23 09:30:00 by ben: it moved",
         "closed the breaker — cem —",
-        "read the configuration anew — SIGHUP orders: nodes.max was 16, is 20",
+        "read the configuration anew orders: nodes.max was 16, is 20 SIGHUP —",
     ):
         assert words in shown
 
