@@ -41,6 +41,7 @@ class Visit:
 
     page: Page
     said: list[str] = field(default_factory=list)
+    shown_as: str = "desk-light"
     expected: list[str] = field(default_factory=list)  # parts of what it says because the test provokes it
 
     def wrong(self) -> list[str]:
@@ -55,6 +56,7 @@ class Visit:
 
     def look(self, name: str) -> None:
         """As it is."""
+        self.shown_as = name
         (width, height), scheme = LOOKS[name]
         self.page.set_viewport_size({"width": width, "height": height})
         self.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
@@ -64,8 +66,8 @@ class Visit:
         return int(self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
 
     def picture(self, name: str, folder: Path, *, whole: bool = False) -> None:
-        """A screenshot: for the docs where UPDATE_IMAGES=1, else beside the test's other files."""
-        kept = IMAGES if os.environ.get("UPDATE_IMAGES") == "1" else folder
+        """A screenshot: for the docs where `make pictures` asks for it and they have one of that name."""
+        kept = IMAGES if os.environ.get("UPDATE_IMAGES") == "1" and (IMAGES / f"{name}.png").exists() else folder
         self.page.screenshot(path=kept / f"{name}.png", full_page=whole)
 
 
@@ -109,7 +111,7 @@ def visit(
     )
     page = context.new_page()
     page.set_default_timeout(SECONDS * 1000)
-    made = Visit(page, expected=list(expected))
+    made = Visit(page, shown_as=look, expected=list(expected))
     page.on(
         "console", lambda one: made.said.append(f"{one.type}: {one.text}") if one.type in ("error", "warning") else None
     )

@@ -48,32 +48,34 @@ class Demo(Program):
 def fine(seen: Visit, *, wide: bool = False) -> None:
     """Nobody is kept from using it, and its console is silent."""
     assert seen.findings() == []
-    assert seen.said == []
+    assert seen.wrong() == []
     assert wide or seen.wider_than_the_screen() <= 0
 
 
 def in_every_look(seen: Visit, name: str, folder) -> None:
+    begun = seen.shown_as
     for look, suffix in LOOKS_OF_PICTURES.items():
         seen.look(look)
         fine(seen)
         seen.picture(f"{name}-{suffix}", folder)
-    seen.look("desk-light")
+    seen.look(begun)
 
 
 def confirm(seen: Visit, action: str) -> None:
     seen.page.get_by_role("button", name=f"{action} orders", exact=True).click()
 
 
-def test_an_operator_walks_from_the_fleet_to_the_end_of_an_override(browser, started, tmp_path):
+@pytest.mark.parametrize("look", ["desk-light", "phone-dark"])
+def test_an_operator_walks_from_the_fleet_to_the_end_of_an_override(browser, started, tmp_path, look):
     demo = started(Demo(tmp_path))
     token = demo.said_after("token")
-    with visit(browser, demo.url) as seen:
+    with visit(browser, demo.url, look) as seen:
         page = seen.page
 
         # The fleet, and to its target.
         page.locator("#find").fill("ord")
         expect(page.locator(".row .spark .line")).to_be_attached()
-        fine(seen)
+        in_every_look(seen, "found", tmp_path)
         page.get_by_role("link", name="orders", exact=True).first.click()
         expect(page.locator("#chart canvas")).to_have_count(2)
 
@@ -87,8 +89,7 @@ def test_an_operator_walks_from_the_fleet_to_the_end_of_an_override(browser, sta
         at = drawer.locator("time").get_attribute("datetime")
         (record,) = [one for one in demo.asked("/decisions?limit=1000")["decisions"] if one["at"] == at]
         expect(drawer.locator("h2")).to_have_text(f"{sentence.sentence(record)}.")
-        fine(seen)
-        seen.picture("decision-light", tmp_path)
+        in_every_look(seen, "decision", tmp_path)
         page.keyboard.press("Escape")
         expect(drawer).to_be_hidden()
 
@@ -115,8 +116,7 @@ def test_an_operator_walks_from_the_fleet_to_the_end_of_an_override(browser, sta
         page.locator("dialog[open]").get_by_label("Nodes").fill("12")
         page.locator("dialog[open]").get_by_label("For how long").fill("1h")
         expect(page.locator("dialog[open] .foretold")).to_contain_text("to 12 nodes: at the next look")
-        fine(seen)
-        seen.picture("override-light", tmp_path)
+        in_every_look(seen, "override", tmp_path)
         confirm(seen, "Override")
         expect(page.locator("#now")).to_contain_text("By hand: 12 nodes set by hand by ann")
         expect(page.locator("#hand")).to_contain_text("set to 12 nodes")

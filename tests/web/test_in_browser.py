@@ -267,14 +267,16 @@ def test_every_state_can_be_used_by_everybody(browser, served, path, state, look
         assert seen.wider_than_the_screen() <= 0
 
 
+@pytest.mark.parametrize("look", LOOKS)
 @pytest.mark.parametrize("action", ["Pause", "Override", "Resume", "Resolve"])
-def test_every_dialog_says_what_will_happen_and_can_be_used_by_everybody(browser, served, action):
+def test_every_dialog_says_what_will_happen_and_can_be_used_by_everybody(browser, served, action, look):
     served.console.shown = [target(operation=operation(), pauses=[held(all=False)])]
-    with visit(browser, f"{served.url}/targets/orders", "phone-dark") as seen:
+    with visit(browser, f"{served.url}/targets/orders", look) as seen:
         seen.page.get_by_role("button", name=f"{action}…").click()
 
         expect(seen.page.locator("dialog[open] .foretold")).not_to_be_empty()
         assert seen.findings() == []
+        assert seen.wider_than_the_screen() <= 0
         seen.page.keyboard.press("Escape")
         expect(seen.page.get_by_role("button", name=f"{action}…")).to_be_focused()
 
