@@ -15,7 +15,7 @@ RUNTIME := .venv/runtime-$(call sum,constraints.txt)
 DEV     := .venv/dev-$(call sum,constraints-dev.txt)
 PROJECT := .venv/project-$(call sum,pyproject.toml)
 
-.PHONY: help demo test core-coverage lint bench soak lock clean
+.PHONY: help demo test core-coverage lint bench soak pictures lock clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:   # two pips in one environment get in each other's way
 
@@ -30,6 +30,7 @@ help:
 	@echo 'make bench   how long one decision takes (ARGS="--format json" for programs)'
 	@echo 'make soak    SEEDS=200 simulated spells of three days in which everything goes wrong, and a kill at every step;'
 	@echo '             then a day of a real daemon, in MINUTES=8 (0: none), in which its memory, files and threads stay flat'
+	@echo 'make pictures   the pictures of the docs anew, from the demo in Chromium: two minutes'
 	@echo 'make lock    newest versions into constraints.txt and constraints-dev.txt'
 	@echo 'make clean   remove everything that these commands made'
 	@echo 'PYTHON=/usr/bin/python3.12 make ... chooses the interpreter (3.11 or newer)'
@@ -75,6 +76,10 @@ MINUTES ?= 8
 soak: $(RUNTIME) $(DEV) $(PROJECT)
 	@test $(SEEDS) = 0 || $(BIN)/python -m tests.simulation.soak --seeds $(SEEDS) $(ARGS)
 	@test $(MINUTES) = 0 || $(BIN)/python -m tests.e2e.soak --minutes $(MINUTES)
+
+# The dashboard changes with its templates: its pictures are made by the tests that walk through it.
+pictures: $(RUNTIME) $(DEV) $(PROJECT)
+	@UPDATE_IMAGES=1 $(BIN)/python -m pytest --quiet tests/e2e/test_dashboard.py -k 'desk-light or glance'
 
 # One resolution for every platform and Python, without an index address: where packages come from is the machine's business.
 LOCK := .lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
