@@ -5,6 +5,7 @@ All of it is derived from the operations and `now`; nothing else is remembered, 
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from typing import NamedTuple
 
 from autoscaler.core.decision import Reason
@@ -110,10 +111,8 @@ def breakers(
 def _refused_in_a_row(operations: Sequence[Operation], direction: Direction) -> tuple[Operation, ...]:
     """Our operations of this direction that the cloud refused, or that could not be sent, since one that was not so."""
     ended = (op for op in operations if op.direction is direction and not op.foreign and op.state is not State.PLANNED)
-    row: list[Operation] = []
-    for op in sorted(ended, key=lambda op: op.committed_at):
-        row = [*row, op] if op.state is State.REJECTED else []
-    return tuple(row)
+    newest_first = sorted(ended, key=lambda op: op.committed_at, reverse=True)
+    return tuple(takewhile(lambda op: op.state is State.REJECTED, newest_first))[::-1]
 
 
 def _rest(more: int) -> timedelta:
