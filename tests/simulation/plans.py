@@ -230,7 +230,7 @@ def of_seed(seed: int, *, length: float = 24 * HOUR) -> Plan:
         length=length,
         api=chance.choice(("v2", "v3")),
         mode="observe" if chance.random() < 0.1 and daemons == 1 else "enforce",
-        prepaid=chance.random() < 0.1,
+        prepaid=chance.random() < 0.1 and daemons == 1,
         tracking=chance.random() < 0.4,
         trace=chance.choice(("nasa_http_5min", "elb_request_count_8c0756", "rds_cpu_utilization_cc0c53", "nyc_taxi")),
         peak_nodes=chance.randint(4, 12),
