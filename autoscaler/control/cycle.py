@@ -17,11 +17,12 @@ from autoscaler.control.fleet_watch import FleetWatch
 from autoscaler.control.memory import Memory
 from autoscaler.control.poller import Poll, Poller, Seen
 from autoscaler.control.roster import Roster
-from autoscaler.core import engine, history, remembered
+from autoscaler.core import engine, history, outcome, remembered
 from autoscaler.core.by_hand import ByHand
 from autoscaler.core.checks import Checks
 from autoscaler.core.decision import Decision, Reason, StageRecord, Verdict, rfc3339
 from autoscaler.core.fleet import Use
+from autoscaler.core.history import NO_TIME
 from autoscaler.core.observation import Observation
 from autoscaler.core.operation import Operation, State
 from autoscaler.core.policy import Direction, Policy
@@ -262,12 +263,13 @@ def _waiting_for_calls(one: Evaluated) -> Evaluated:
     of the protocol (tests/core/protocol.py).
     """
     now = one.observation.now
+    skew = None if one.observation.checks is None else one.observation.checks.skew
     ours = (op for op in one.observation.operations if not op.foreign and not op.shadow)
-    early = [op for op in ours if op.state is not State.REJECTED and now < op.committed_at + CALL_SHOWS]
-    if not one.moves or not early:
+    waits = {op: CALL_SHOWS - outcome.elapsed(op, now, skew) for op in ours if op.state is not State.REJECTED}
+    last = max(waits, key=lambda op: waits[op], default=None)
+    if not one.moves or last is None or waits[last] <= NO_TIME:
         return one
-    last = max(early, key=lambda op: op.committed_at)
-    sentence = f"the call of operation {last.id} may still arrive, until {rfc3339(last.committed_at + CALL_SHOWS)}"
+    sentence = f"the call of operation {last.id} may still arrive, until {rfc3339(now + waits[last])}"
     return replace(one, decision=_held(one.decision, Reason.IN_PROGRESS, sentence))
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from autoscaler.clock import Clock, after_real, real_seconds
+from autoscaler.clock import Clock, real_seconds
 from autoscaler.control import group_watch
 from autoscaler.control.leader import Leadership
 from autoscaler.control.memory import Memory
@@ -174,7 +174,11 @@ class Reconciler:
     def _may_be_answered(self, op: Operation, now: datetime) -> bool:
         """Whether another daemon, which led until just now, may still be waiting for the answer of its call."""
         inherited = op.state is State.PLANNED and self._leadership.shared
-        return inherited and now <= after_real(self._clock, op.send_before, CALL_SECONDS)
+        return inherited and self._may_arrive(op, now)
+
+    def _may_arrive(self, op: Operation, now: datetime) -> bool:
+        """Whether its call may still reach the cloud: a clock that is set makes no time pass for a call under way."""
+        return outcome.may_arrive(op, now, self._cloud.skew, timedelta(seconds=CALL_SECONDS * self._clock.speed))
 
     def _note_overdue(self, op: Operation, now: datetime) -> None:
         if now - op.committed_at > OVERDUE and op.id not in self._looking.overdue:
@@ -218,8 +222,7 @@ class Reconciler:
             await self._step(op, State.SUBMITTED, self._clock.now(), f"found as job {found.id}", job_id=found.id)
             return
         snapshot = await self._describe(op)
-        may_arrive = self._clock.now() <= after_real(self._clock, op.send_before, CALL_SECONDS)
-        told = outcome.looked(op, snapshot, may_arrive=may_arrive)
+        told = outcome.looked(op, snapshot, may_arrive=self._may_arrive(op, self._clock.now()))
         quiet = f"nothing had changed in {SETTLE_READINGS} readings over {SETTLE_TIME}"
         await self._conclude(op, told, snapshot, quiet)
 

@@ -7,6 +7,7 @@ How long QUIET must last, and what ends it, is the reconciler's; what it then me
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from autoscaler.core.checks import Job
@@ -54,6 +55,21 @@ def looked(op: Operation, snapshot: Snapshot, *, may_arrive: bool) -> Told:
     if moved(op, snapshot) >= op.change:
         return Told.SEEN
     return Told.BUSY if snapshot.node_ids != op.node_ids or may_arrive or op.prepaid else Told.QUIET
+
+
+def elapsed(op: Operation, now: datetime, skew: timedelta | None) -> timedelta:
+    """How long ago its intent was made, at the least: by our clock or by the cloud's, whichever says less.
+
+    One of them may have been set since, and time that only a clock says has passed lets no call arrive. `skew` is the
+    cloud's clock minus ours now (None: not known), as the operation holds what it was.
+    """
+    ours = now - op.committed_at
+    return ours if skew is None else min(ours, ours + skew - timedelta(seconds=op.skew_seconds))
+
+
+def may_arrive(op: Operation, now: datetime, skew: timedelta | None, within: timedelta) -> bool:
+    """Whether its call may still reach the cloud: so long after the last moment to begin it, spans of t."""
+    return elapsed(op, now, skew) <= op.send_before - op.committed_at + within
 
 
 def new_job(op: Operation, jobs: Iterable[Job], taken: Collection[str | None]) -> Job | None:

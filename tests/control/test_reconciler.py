@@ -646,3 +646,32 @@ async def test_what_cannot_be_read_of_an_unsure_step_keeps_no_other_from_being_f
     house.store.operations = real
     await house.look()
     assert told(house).count(State.REJECTED) == 1
+
+
+def set_our_clock(house: House, minutes: float) -> None:
+    """No time passes by it, and the cloud's answers tell."""
+    house.clock.wall += timedelta(minutes=minutes)
+    house.cloud.skew = timedelta(minutes=-minutes)
+
+
+async def test_a_clock_set_forward_makes_no_call_too_late_to_arrive(house):
+    """Quiet readings counted while the call could still arrive, so that it might have been told as never happened."""
+    await house.unknown()
+    set_our_clock(house, 4)
+    await house.look(SETTLED)
+    before = house.state()
+    await house.look(3)
+    assert (before, house.state()) == (State.UNKNOWN, State.NEVER_HAPPENED)
+
+
+async def test_a_clock_set_forward_lets_no_call_follow_one_that_may_still_arrive():
+    """The next intent waited for 3 minutes of the machine's clock, and two calls could be under way at once."""
+    house = House(policies=(orders(cooldown=Cooldown(out=timedelta(0))),))
+    await house.unknown()
+    house.cloud.add()
+    await house.look(every=timedelta(0))
+    set_our_clock(house, 4)
+    house.metrics.stand_at(95)
+    held = await house.decision()
+
+    assert (held.reason, "may still arrive" in held.details["in_progress"]) == ("in_progress", True)

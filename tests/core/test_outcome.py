@@ -1,6 +1,7 @@
 """What one look at the cloud tells of an open operation, row by row."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -67,6 +68,29 @@ LOOKED = {
 @pytest.mark.parametrize(("op", "snapshot", "may_arrive", "told"), LOOKED.values(), ids=LOOKED)
 def test_of_an_operation_without_a_clear_answer(op, snapshot, may_arrive, told):
     assert outcome.looked(op, snapshot, may_arrive=may_arrive) is told
+
+
+MADE_AT_A_CLOCK_BEHIND = replace(OUT, skew_seconds=60.0)
+ELAPSED = {
+    "both clocks go on": (OUT, timedelta(minutes=3), timedelta(0), 3),
+    "they were as far apart at the intent": (MADE_AT_A_CLOCK_BEHIND, timedelta(minutes=3), timedelta(minutes=1), 3),
+    "ours was set forward": (OUT, timedelta(minutes=7), timedelta(minutes=-4), 3),
+    "ours was set back": (OUT, timedelta(minutes=-1), timedelta(minutes=4), -1),
+    "theirs was set forward": (OUT, timedelta(minutes=3), timedelta(minutes=4), 3),
+    "theirs was set back": (OUT, timedelta(minutes=3), timedelta(minutes=-4), -1),
+    "theirs is not known": (OUT, timedelta(minutes=3), None, 3),
+}
+
+
+@pytest.mark.parametrize(("op", "ours", "skew", "minutes"), ELAPSED.values(), ids=ELAPSED)
+def test_how_long_ago_an_intent_is_at_the_least(op, ours, skew, minutes):
+    assert outcome.elapsed(op, NOW + ours, skew) == timedelta(minutes=minutes)
+
+
+@pytest.mark.parametrize(("seconds", "may"), [(0, True), (80, True), (81, False)])
+def test_a_call_may_arrive_until_so_long_after_the_last_moment_to_begin_it(seconds, may):
+    now = OUT.send_before + timedelta(seconds=seconds - 20)
+    assert outcome.may_arrive(OUT, now, timedelta(0), timedelta(seconds=60)) is may
 
 
 KNOWN = replace(OUT, known_jobs=frozenset({"job 7"}))
