@@ -347,7 +347,7 @@ class Store(Protocol):
         ...
 
     async def due_letters(self, webhook: str, *, at: datetime, longest: timedelta, limit: int) -> tuple[Letter, ...]:
-        """A webhook's waiting letters that are due, in the order in which they came; no more than so many.
+        """A webhook's waiting letters that are due, no more than so many: by their failures, then as they came.
 
         Due is also what would be due only more than `longest` after `at`: the clock was set back since.
         """

@@ -209,7 +209,7 @@ class MemoryStore:
 
     async def due_letters(self, webhook: str, *, at: datetime, longest: timedelta, limit: int) -> tuple[Letter, ...]:
         self._check_open()
-        mine = [one for one in self._waiting() if one.webhook == webhook]
+        mine = sorted((one for one in self._waiting() if one.webhook == webhook), key=lambda one: one.attempts)
         return tuple(one for one in mine if one.due <= at or one.due > at + longest)[:limit]
 
     async def settle(self, letter: Letter) -> None:

@@ -7,7 +7,7 @@ twice.
 
 import uuid
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from autoscaler.clock import Clock
 from autoscaler.control.correspondence import Correspondent
@@ -33,7 +33,7 @@ class Announcer:
         self._correspondent = correspondent
         self._clock = clock
         self._kept: deque[Letter] = deque(maxlen=MOST)
-        self._open: dict[tuple[str, Direction], Standing] = {}  # breakers that were told of as open
+        self._open: dict[tuple[str, Direction], Standing] = {}  # breakers that are open, or may make one try
 
     def overdue(self, operation: Operation) -> None:
         """It takes longer than any should."""
@@ -48,9 +48,15 @@ class Announcer:
                 if known is not None:
                     del self._open[target, direction]
                     self._tell_breaker(target, direction, known, opens=False)
-            elif self._clock.now() < stands.open_until and (known is None or known.open_until != stands.open_until):
-                self._open[target, direction] = stands
+                continue
+            self._open[target, direction] = stands
+            is_news = known is None or known.open_until != stands.open_until
+            if is_news and self._clock.now() < stands.open_until:
                 self._tell_breaker(target, direction, stands, opens=True)
+
+    def keep(self, targets: Container[str]) -> None:
+        """These are all targets."""
+        self._open = {key: stands for key, stands in self._open.items() if key[0] in targets}
 
     def reloaded(self, reload: Reload) -> None:
         """The configuration was read anew; told where it cannot be obeyed."""

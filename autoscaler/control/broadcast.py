@@ -72,6 +72,7 @@ class Broadcast:
 
     def targets(self, policies: Sequence[Policy]) -> None:
         self.told.targets(policies)
+        self.announcer.keep({policy.name for policy in policies})
         self.feed.make_room(len(policies))
 
     def reloaded(self, reload: Reload) -> None:

@@ -35,8 +35,11 @@ AT_ONCE = 20
 
 _STORE_FAILED = "letters to webhooks cannot be read or stored; trying again"
 
-LONGEST_REST = 300.0
-"""Real seconds for which a receiver that fails is left alone at most: so long it takes to notice that it is back."""
+LONGEST_RETRY_AFTER = timedelta(hours=1)
+"""Real time for which a receiver may ask to be left alone."""
+
+LAST_WORD = 2.0
+"""Real seconds that a stop gives the store to take what was told last."""
 
 
 @dataclass
@@ -48,7 +51,6 @@ class _Line:
     task: asyncio.Task[None] | None = None
     failures: int = 0  # in a row
     rests_until: float = -math.inf  # by the monotonic clock
-    is_back: bool = False  # after failures: whatever waits is tried anew
 
     @property
     def busy(self) -> bool:
@@ -56,9 +58,8 @@ class _Line:
 
     def rest(self, monotonic: float, retry_after: timedelta | None = None) -> None:
         self.failures += 1
-        wait = min(letters.wait(self.failures).total_seconds(), LONGEST_REST)
-        asked = timedelta(0) if retry_after is None else min(retry_after, LONGEST_WAIT)
-        self.rests_until = monotonic + max(wait, asked.total_seconds())
+        asked = timedelta(0) if retry_after is None else min(retry_after, LONGEST_RETRY_AFTER)
+        self.rests_until = monotonic + max(letters.wait(self.failures), asked).total_seconds()
 
 
 class Deliverer:
@@ -112,7 +113,12 @@ class Deliverer:
                 await _end(line)
 
     async def aclose(self) -> None:
-        """Close every courier; nothing is delivered any more."""
+        """Close every courier; nothing is delivered any more. What was told last goes to the store."""
+        try:
+            async with asyncio.timeout(LAST_WORD):
+                await self._announcer.write_down(self._store)
+        except (StoreError, TimeoutError) as error:
+            self._monitor.event("warning", _STORE_FAILED, error=str(error) or "no answer")
         for line in (*self._lines.values(), *self._leaving):
             await _end(line)
             await line.courier.aclose()
@@ -123,11 +129,13 @@ class Deliverer:
         try:
             await self._close_leaving()
             await self._announcer.write_down(self._store)
-            await self._begin_what_waits()
-        except StoreError as error:
-            if str(error) != self._told_error:
-                self._monitor.event("warning", _STORE_FAILED, error=str(error))
-            self._told_error = str(error)
+            if not self._leaving:  # replaced meanwhile: the old ones are ended first, in the next beat
+                await self._begin_what_waits()
+        except Exception as error:  # noqa: BLE001  # a beat's end: whatever it was, the next one may be better
+            why = str(error) if isinstance(error, StoreError) else repr(error)
+            if why != self._told_error:
+                self._monitor.event("warning", _STORE_FAILED, error=why)
+            self._told_error = why
         else:
             self._told_error = ""
 
@@ -148,6 +156,8 @@ class Deliverer:
         if written == self._looked[0] and now - self._looked[1] < LOOK_AGAIN:
             return
         backlogs = await self._store.backlogs()
+        if self._leaving:
+            return
         self._looked = (-1 if backlogs else written, now)
         self._monitor.backlogs({name: backlogs.get(name) for name in self._lines})
         self._tell_unknown({name: backlog.waiting for name, backlog in backlogs.items() if name not in self._lines})
@@ -160,7 +170,7 @@ class Deliverer:
         try:
             while due := await self._due(line):
                 for letter in due:
-                    if not await self._attempt(line, letter):
+                    if not self._leadership.leads or not await self._attempt(line, letter):
                         return
         except StoreError as error:  # perhaps delivered and not written down: not the same again at each beat
             line.rest(self._clock.monotonic())
@@ -173,15 +183,14 @@ class Deliverer:
     async def _due(self, line: _Line) -> tuple[Letter, ...]:
         if not self._leadership.leads:
             return ()
-        longest = timedelta(0) if line.is_back else LONGEST_WAIT * self._clock.speed
-        line.is_back = False
+        longest = LONGEST_WAIT * self._clock.speed
         return await self._store.due_letters(line.name, at=self._clock.now(), longest=longest, limit=AT_ONCE)
 
     async def _attempt(self, line: _Line, letter: Letter) -> bool:
         """Try one; whether the next one may be tried at once."""
         begun = self._clock.monotonic()
         try:
-            code = await line.courier.deliver(letter)
+            code = await _delivered(line.courier, letter)
         except Undelivered as error:
             after, goes_on = self._failed(line, letter, error), error.of_letter or error.gone
             code = error.code
@@ -197,7 +206,6 @@ class Deliverer:
     def _succeeded(self, line: _Line) -> None:
         if line.failures:
             self._monitor.event("info", "a webhook takes letters again", webhook=line.name, failures=line.failures)
-            line.is_back = True
         line.failures = 0
 
     def _failed(self, line: _Line, letter: Letter, error: Undelivered) -> Letter:
@@ -211,7 +219,7 @@ class Deliverer:
                 "a letter is given up; take the webhook out of the settings" if error.gone else "a letter is given up"
             )
             self._monitor.event("warning", words, attempts=after.attempts, **fields)
-        elif error.of_letter or line.failures == 1:
+        elif (error.of_letter and after.attempts == 1) or line.failures == 1:
             self._monitor.event("warning", "a webhook took no letter; it is tried again", **fields)
         return after
 
@@ -231,6 +239,21 @@ class Deliverer:
             self._there_are_some.set()
         else:
             self._there_are_some.clear()
+            self._monitor.backlogs({})
+
+
+async def _delivered(courier: Courier, letter: Letter) -> str:
+    """As the courier says; a bug of it is an attempt that failed, like any other.
+
+    Raises:
+        Undelivered: it was not, or that is not known.
+    """
+    try:
+        return await courier.deliver(letter)
+    except Undelivered:
+        raise
+    except Exception as error:
+        raise Undelivered(f"an attempt failed unexpectedly ({error!r})", code=type(error).__name__) from error
 
 
 async def _end(line: _Line) -> None:

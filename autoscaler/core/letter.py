@@ -2,18 +2,18 @@
 
     WAITING ──> DELIVERED | GIVEN_UP
 
-The waits double from 5 s to 1 h; after eighty attempts, some three days, it is given up. It counts attempts and not
-time, so that a wall clock that jumps gives nothing up.
+The waits double from 5 s to 5 min, so that a receiver's return is noticed; after some three days of attempts it is
+given up. It counts attempts and not time, so that a wall clock that jumps gives nothing up.
 """
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=5), timedelta(hours=1)
+FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=5), timedelta(minutes=5)
 """Real time."""
 
-MOST_ATTEMPTS = 80
+MOST_ATTEMPTS = 870
 
 
 class State(StrEnum):
@@ -55,5 +55,5 @@ class Letter:
 
 
 def wait(attempts: int) -> timedelta:
-    """Real time from the last of so many failed attempts to the next one: 5 s, doubling, 1 h at most."""
+    """Real time from the last of so many failed attempts to the next one: 5 s, doubling, 5 min at most."""
     return min(FIRST_WAIT * (1 << min(attempts - 1, 20)), LONGEST_WAIT)

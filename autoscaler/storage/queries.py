@@ -122,12 +122,15 @@ _WAITING = _B.state == letter.State.WAITING.value
 
 
 def due_letters() -> Select[Any]:
-    """A webhook's letters to be tried `at` that time, oldest first; also those whose time a clock set back put off."""
+    """A webhook's letters to be tried `at` that time; also those whose time a clock that was set back put off.
+
+    Those that failed less often come first: one that its receiver does not like must not stand before all others.
+    """
     at, longest = bindparam("at", type_=BigInteger), bindparam("longest", type_=BigInteger)
     return (
         select(tables.outbox)
         .where(_B.webhook == bindparam("webhook"), _WAITING, or_(_B.due <= at, _B.due > at + longest))
-        .order_by(_B.seq)
+        .order_by(_B.attempts, _B.seq)
         .limit(bindparam("limit"))
     )
 

@@ -156,4 +156,11 @@ _WAITING = text("state = 'waiting'")
 
 Index("one_letter_per_webhook_and_event", outbox.c.webhook, outbox.c.event, unique=True)
 Index("outbox_by_time", outbox.c.at)  # pruning
-Index("outbox_waiting", outbox.c.webhook, outbox.c.due, sqlite_where=_WAITING, postgresql_where=_WAITING)
+Index(
+    "outbox_waiting",
+    outbox.c.webhook,
+    outbox.c.attempts,
+    outbox.c.seq,
+    sqlite_where=_WAITING,
+    postgresql_where=_WAITING,
+)

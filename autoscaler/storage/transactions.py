@@ -191,7 +191,15 @@ class Transactions:
     def backlogs(self) -> dict[str, Backlog]:
         with self._question() as connection:
             found = connection.execute(self._waiting_letters).all()
-        return {webhook: Backlog(waiting, rows.instant(oldest)) for webhook, waiting, oldest in found}
+        return {webhook: Backlog(waiting, self._oldest(webhook, oldest)) for webhook, waiting, oldest in found}
+
+    def _oldest(self, webhook: str, micros: object) -> datetime:
+        """A time that cannot be read is taken for one long ago, so that somebody is alarmed."""
+        try:
+            return rows.instant(micros)  # type: ignore[arg-type]  # damage may have made anything of it
+        except (TypeError, OverflowError):
+            self._sieve.report_once(f"a time of table outbox cannot be read ({micros!r} of webhook {webhook})")
+            return rows.instant(0)
 
     def prune_letters(self, *, before: datetime) -> int:
         """Forget some of the older letters; how many, less than PRUNE_AT_ONCE where it was all."""

@@ -5,10 +5,13 @@ and it may repeat what it was sent.
 """
 
 import asyncio
+import http.cookiejar
 import logging
 import re
+import socket
 import ssl
 import time
+from collections.abc import Callable
 from datetime import timedelta
 
 import httpx
@@ -17,12 +20,21 @@ from autoscaler import __version__, errors
 from autoscaler.core.letter import Letter
 from autoscaler.webhooks import signature
 from autoscaler.webhooks.endpoint import Endpoint
+from autoscaler.webhooks.lookup import Lookup
 
 GONE = 410
 """The receiver wants no more (Standard Webhooks); it is a matter of the settings to end it."""
 
 _OF_THE_LETTER = frozenset({400, 413, 422})
 """What says that this letter is not liked, and nothing of the next one."""
+
+_NAMES = {
+    httpx.ConnectTimeout: "TimeoutError",
+    httpx.ReadTimeout: "TimeoutError",
+    httpx.WriteTimeout: "TimeoutError",
+    socket.gaierror: "ConnectError",
+}
+"""Of errors that say the same to an operator."""
 
 _HEADERS = {
     "Content-Type": "application/cloudevents+json; charset=utf-8",  # CloudEvents, HTTP binding, structured mode
@@ -33,22 +45,25 @@ _HEADERS = {
 class HttpCourier:
     """Posts letters to one receiver."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, lookup: Callable[[str], Lookup] = Lookup) -> None:
         """Open nothing yet.
 
         Raises:
-            BadConfig: the proxy or the certificates of the settings cannot be used.
+            BadConfig: the address, the proxy or the certificates of the settings cannot be used.
         """
         logging.getLogger("httpcore").setLevel(logging.INFO)  # its debug lines hold every header
         self._endpoint = endpoint
+        proxy = _proxy(endpoint)
+        self._lookup = lookup(_host(endpoint) if proxy is None else proxy.url.host)  # a proxy looks up the rest
         self._client = httpx.AsyncClient(
             transport=httpx.AsyncHTTPTransport(
                 verify=_trusted(endpoint),
                 trust_env=False,
                 limits=httpx.Limits(max_keepalive_connections=0),
-                proxy=_proxy(endpoint),
+                proxy=proxy,
             ),
             headers=_HEADERS,
+            cookies=http.cookiejar.CookieJar(policy=http.cookiejar.DefaultCookiePolicy(allowed_domains=[])),
             trust_env=False,
         )
 
@@ -73,6 +88,7 @@ class HttpCourier:
         signed = signature.headers(letter.id, int(time.time()), body, endpoint.key)
         try:
             async with asyncio.timeout(endpoint.seconds):
+                await self._lookup.succeeds()
                 timeouts = httpx.Timeout(endpoint.seconds, connect=endpoint.connect_seconds)
                 request = self._client.build_request(
                     "POST", endpoint.url, content=body, headers=signed, timeout=timeouts
@@ -80,7 +96,7 @@ class HttpCourier:
                 response = await self._client.send(request, stream=True, follow_redirects=False)
                 await response.aclose()
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError) as error:
-            name = "TimeoutError" if isinstance(error, httpx.TimeoutException) else type(error).__name__
+            name = _NAMES.get(type(error), type(error).__name__)
             raise errors.Undelivered(f"no answer from the receiver ({name})", code=name) from error
         return response.status_code, response.headers.get("retry-after", "").strip()
 
@@ -88,6 +104,14 @@ class HttpCourier:
 def _seconds(header: str) -> timedelta | None:
     """What the header asks for in seconds; a date is taken as nothing asked for."""
     return timedelta(seconds=int(header)) if re.fullmatch(r"[0-9]{1,9}", header) else None
+
+
+def _host(endpoint: Endpoint) -> str:
+    try:
+        host = httpx.URL(endpoint.url).host
+    except (httpx.InvalidURL, UnicodeError) as error:
+        raise _bad(endpoint, "url", "its host is no name that can be looked up") from error
+    return host
 
 
 def _trusted(endpoint: Endpoint) -> ssl.SSLContext:

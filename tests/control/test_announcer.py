@@ -88,6 +88,22 @@ async def test_a_breaker_that_was_open_before_a_restart_is_told_once(desk):
     assert len(await again.told()) == 1
 
 
+async def test_a_breaker_whose_rest_is_over_at_a_restart_is_told_when_it_closes(desk):
+    standing = {Direction.OUT: desk.open_for(15)}
+    desk.clock.pass_time(timedelta(minutes=20))
+    desk.announcer.breakers("orders", standing)
+    assert await desk.told() == []
+    desk.announcer.breakers("orders", {Direction.OUT: CLOSED})
+    assert [one.rpartition("-")[2] for one in await desk.told()] == ["closed"]
+
+
+async def test_breakers_of_targets_that_are_gone_are_forgotten(desk):
+    for name in ("orders", "gone"):
+        desk.announcer.breakers(name, {Direction.OUT: desk.open_for(15)})
+    desk.announcer.keep({"orders"})
+    assert {target for target, _ in desk.announcer._open} == {"orders"}
+
+
 async def test_a_refused_reload_is_told_each_time_and_one_that_holds_is_not(desk):
     desk.announcer.reloaded(REFUSED)
     desk.announcer.reloaded(REFUSED)

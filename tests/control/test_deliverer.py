@@ -10,15 +10,14 @@ import pytest
 
 from autoscaler.control.announcer import Announcer
 from autoscaler.control.correspondence import Correspondent
-from autoscaler.control.deliverer import BEAT, LONGEST_REST, Deliverer
+from autoscaler.control.deliverer import BEAT, Deliverer
 from autoscaler.control.leader import Leadership
 from autoscaler.core import letter as letters
 from autoscaler.core.announcement import Subscription
 from autoscaler.core.letter import Letter, State
-from autoscaler.errors import StoreError, Undelivered
+from autoscaler.errors import Problem, StoreError, Undelivered
+from autoscaler.ports import Cause, Reload
 from tests.fakes import FakeClock, MemoryDatabase, MemoryStore, RecordingMonitor
-
-HOUR = timedelta(hours=1)
 
 
 @dataclass
@@ -59,11 +58,12 @@ class Post:
         self.receivers = receivers
         self.leadership = Leadership(self.store.lease, clock=self.clock, monitor=self.monitor)
         self.correspondent = Correspondent([Subscription(name) for name in receivers], source="/test", clock=self.clock)
+        self.announcer = Announcer(self.correspondent, self.clock)
         self.deliverer = Deliverer(
             receivers,
             store=self.store,
             correspondent=self.correspondent,
-            announcer=Announcer(self.correspondent, self.clock),
+            announcer=self.announcer,
             leadership=self.leadership,
             clock=self.clock,
             monitor=self.monitor,
@@ -163,17 +163,16 @@ async def test_a_receiver_rests_for_five_minutes_at_most_so_that_its_return_is_n
     post.deliverer._lines["pager"].failures = 1000
     await post.beats()
     before = len(post.receivers["pager"].tried)
-    await post.beats(int(LONGEST_REST / BEAT) + 1)
+    await post.beats(int(letters.LONGEST_WAIT.total_seconds() / BEAT) + 1)
     assert len(post.receivers["pager"].tried) == before + 1
 
 
-async def test_once_a_receiver_is_back_it_gets_everything_at_once_each_once(post):
+async def test_once_a_receiver_is_back_it_gets_everything_within_five_minutes_each_once(post):
     post.receivers["pager"].answers = down()
     await post.write("a", "b", "c")
-    await post.beats(200)
-    assert post.kept("a").due > post.clock.now() or post.kept("b").due > post.clock.now()
+    await post.beats(3600)  # two hours
     post.receivers["pager"].answers = lambda _: None
-    await post.beats(200)
+    await post.beats(int(letters.LONGEST_WAIT.total_seconds() / BEAT) + 1)
     assert sorted(post.receivers["pager"].got) == ["a", "b", "c"]
     assert post.monitor.said("takes letters again") == 1
 
@@ -191,6 +190,21 @@ async def test_a_letter_that_is_not_liked_holds_up_no_other(post):
     assert post.receivers["pager"].tried.count("a") == 2
 
 
+async def test_a_letter_that_a_receiver_always_fails_on_delays_others_by_seconds_and_is_tried_for_three_days(post):
+    def fails(letter: Letter) -> Undelivered | None:
+        return Undelivered("the receiver answered 500", code="500") if letter.id == "bad" else None
+
+    post.receivers["pager"].answers = fails
+    await post.write("bad")
+    for number in range(100):
+        await post.write(f"good{number}")
+        await post.beats(15)  # half a minute
+        assert f"good{number}" in post.receivers["pager"].got
+    tried = post.receivers["pager"].tried.count("bad")
+    assert 10 <= tried <= 20  # 50 minutes
+    assert post.kept("bad").state is State.WAITING
+
+
 async def test_a_receiver_that_wants_no_more_is_not_asked_again_for_a_letter(post):
     post.receivers["pager"].answers = lambda _: Undelivered("the receiver answered 410", code="410", gone=True)
     await post.write("a", "b")
@@ -206,7 +220,8 @@ async def test_a_letter_is_given_up_after_so_many_attempts(post):
     await post.store.post([post.letter("a")])
     for _ in range(letters.MOST_ATTEMPTS + 5):
         await post.beats()
-        post.clock.pass_time(HOUR)
+        post.clock.pass_time(letters.LONGEST_WAIT)
+    assert post.monitor.said("took no letter") == 1
     assert len(post.receivers["pager"].tried) == letters.MOST_ATTEMPTS
     assert post.kept("a").state is State.GIVEN_UP
     assert post.monitor.deliveries[-1] == ("pager", "422", True)
@@ -263,7 +278,8 @@ async def test_a_bug_in_a_courier_ends_neither_the_beat_nor_the_letter(post):
     post.receivers["pager"].answers = breaks
     await post.write("a")
     await post.beats(3)
-    assert post.monitor.said("failed unexpectedly") == 1
+    assert post.kept("a").error == "an attempt failed unexpectedly (RuntimeError('a bug'))"
+    assert post.monitor.deliveries == [("pager", "RuntimeError", False)]
     post.receivers["pager"].answers = lambda _: None
     await post.beats(5)
     assert post.receivers["pager"].got == ["a"]
@@ -301,6 +317,84 @@ async def test_a_webhook_that_a_reload_replaces_is_cut_off_and_closed_and_its_le
     await post.beats(2)
     assert (old.closed, old.got, new.got) == (True, [], ["a"])
     assert not post.receivers["chat"].closed
+
+
+async def test_a_reload_while_the_store_is_asked_never_has_the_old_and_the_new_one_send_the_same(post):
+    class Slow(MemoryStore):
+        now = asyncio.Event()
+
+        async def backlogs(self) -> Any:
+            await self.now.wait()
+            return await super().backlogs()
+
+    store, old, new = Slow(), Receiver(hangs=True), Receiver()
+    made = Post(store, pager=old)
+    await made.write("a")
+    beating = asyncio.create_task(made.deliverer._beat())
+    await asyncio.sleep(0)
+    made.deliverer.replace({"pager": new})
+    store.now.set()
+    await beating
+    await made.beats(2)
+    assert (old.tried, new.got) == ([], ["a"])
+    await made.deliverer.aclose()
+
+
+async def test_a_webhook_that_comes_back_is_looked_for_at_once(post):
+    await post.store.post([post.letter("a", "left")])
+    await post.beats(2)
+    left = Receiver()
+    post.deliverer.replace({**post.receivers, "left": left})
+    await post.beats()
+    assert left.got == ["a"]
+
+
+async def test_without_webhooks_no_series_of_theirs_is_left(post):
+    post.receivers["pager"].answers = down()
+    await post.write("a")
+    await post.beats()
+    assert post.monitor.waiting
+    post.deliverer.replace({})
+    await post.beats()
+    assert post.monitor.waiting == {}
+
+
+async def test_what_the_announcer_was_told_is_stored_at_each_beat_and_at_the_end(post):
+    refused = Reload(cause=Cause.FILES, problems=(Problem("p.yaml", 1, 2, "targets", "is no mapping"),))
+    post.announcer.reloaded(refused)
+    await post.beats()
+    assert len(post.receivers["pager"].got) == len(post.receivers["chat"].got) == 1
+    post.announcer.reloaded(refused)
+    await post.deliverer.aclose()
+    assert len(post.store.database.letters) == 4
+
+
+async def test_a_stop_waits_no_longer_than_seconds_for_the_last_word(post):
+    class Stuck(MemoryStore):
+        async def post(self, letters: Any) -> None:
+            await asyncio.Event().wait()
+
+    made = Post(Stuck(), pager=Receiver())
+    made.announcer.reloaded(Reload(cause=Cause.FILES, problems=(Problem("p.yaml", 1, 2, "targets", "is bad"),)))
+    async with asyncio.timeout(20):
+        await made.deliverer.aclose()
+    assert made.monitor.said("cannot be read or stored") == 1
+
+
+async def test_who_leads_no_more_sends_no_further_letter():
+    database, clock = MemoryDatabase(), FakeClock()
+    pager = Receiver()
+    post = Post(MemoryStore(database, clock.now), pager=pager)
+    await post.leadership.claim()
+
+    def lose(_: Letter) -> None:
+        post.leadership.lost()
+
+    pager.answers = lose
+    await post.write("a", "b", "c")
+    await post.beats()
+    assert pager.got == ["a"]
+    await post.deliverer.aclose()
 
 
 async def test_a_webhook_that_stays_goes_on_with_its_rest(post):

@@ -52,6 +52,7 @@ def cloud(tmp_path: Path, started: Callable[[Any], Any]) -> EmulatedCloud:
 
 
 def told_ends(receiver: Receiver) -> set[str]:
+    """Operations whose end came; whether the receiver took it says the daemon's own count of what waits."""
     return {event["data"]["operation"]["id"] for event in receiver.events("operation_ended")}
 
 
@@ -116,6 +117,7 @@ def test_killed_again_and_again_with_a_receiver_that_fails_every_way_nothing_is_
         ids = {one["id"] for one in ours if not one["foreign"]}
         until(lambda: told_ends(receiver), lambda found: found >= ids, seconds=60)
         until(lambda: daemon.count("webhook_letters_waiting", webhook="pager"), lambda found: found == 0)
+        assert daemon.count("webhook_letters_given_up_total", webhook="pager") == 0
         assert daemon.stop() == 0
 
     assert len(ids) >= 2

@@ -116,6 +116,12 @@ async def test_letters_come_in_the_order_in_which_they_were_posted_and_no_more_t
     assert await due(store, limit=2) == ["b", "a"]
 
 
+async def test_those_that_failed_more_often_come_later(store):
+    await store.post([letter("a"), letter("b"), letter("c")])
+    await store.settle(letter("a").failed(NOW, "no answer"))
+    assert await due(store) == ["b", "c", "a"]
+
+
 async def test_a_letter_is_due_from_its_time_on(store):
     await store.post([letter("now"), letter("later", due=NOW + MINUTE)])
     assert await due(store) == ["now"]

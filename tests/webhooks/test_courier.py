@@ -1,8 +1,11 @@
 """One attempt over real sockets: signed, never redirected, in bounded time, and what its end means."""
 
+import asyncio
 import shutil
+import socket
 import ssl
 import subprocess
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
@@ -15,6 +18,7 @@ from autoscaler.core.letter import Letter
 from autoscaler.errors import BadConfig, Undelivered
 from autoscaler.webhooks.courier import HttpCourier
 from autoscaler.webhooks.endpoint import Endpoint
+from autoscaler.webhooks.lookup import Lookup
 from tests.webhooks.receiver import HANG, RESET, SECRET, TRICKLE, receiving
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -143,6 +147,44 @@ def certificate(tmp_path_factory) -> tuple[Path, Path]:
     return made, key
 
 
+async def test_a_name_server_that_hangs_holds_one_thread_of_its_own_and_no_other(courier):
+    begun, go_on = [], threading.Event()
+
+    def hang(host: str, _: None) -> None:
+        begun.append((host, threading.current_thread()))
+        go_on.wait(60)
+
+    one = HttpCourier(
+        Endpoint("pager", "http://receiver.invalid/", b"key", seconds=0.2), lambda host: Lookup(host, hang)
+    )
+    for _ in range(3):
+        with pytest.raises(Undelivered, match="TimeoutError"):
+            await one.deliver(LETTER)
+    ((host, thread),) = begun
+    assert (host, thread.daemon) == ("receiver.invalid", True)
+    go_on.set()
+    await asyncio.to_thread(thread.join, 10)
+    await one.aclose()
+
+
+async def test_a_name_that_is_none_is_told_as_a_receiver_that_is_not_there():
+    def unknown(*_: object) -> None:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    one = HttpCourier(Endpoint("pager", "http://receiver.invalid/", b"key"), lambda host: Lookup(host, unknown))
+    with pytest.raises(Undelivered, match=r"\(ConnectError\)"):
+        await one.deliver(LETTER)
+    await one.aclose()
+
+
+async def test_no_cookie_is_kept(courier):
+    with receiving(lambda _: (204, {"Set-Cookie": "lb=node7"})) as receiver:
+        one = courier(receiver.url)
+        await one.deliver(LETTER)
+        await one.deliver(LETTER)
+    assert ["cookie" in got.headers for got in receiver.got] == [False, False]
+
+
 async def test_whom_we_trust_is_a_setting(courier, certificate):
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(*certificate)
@@ -158,12 +200,13 @@ async def test_whom_we_trust_is_a_setting(courier, certificate):
     ("fields", "words"),
     [
         ({"ca_file": "/nowhere/ca.pem"}, r"webhooks\.pager\.ca_file: /nowhere/ca\.pem holds no readable PEM"),
+        ({"url": "https://xn--/planted"}, r"webhooks\.pager\.url: its host is no name that can be looked up"),
         ({"proxy": "ftp://planted-Proxy@h"}, r"webhooks\.pager\.proxy: it is not an http:// or https:// URL"),
     ],
 )
 def test_what_cannot_be_used_is_refused_at_once(fields, words):
     with pytest.raises(BadConfig, match=words) as refused:
-        HttpCourier(Endpoint("pager", "https://receiver.example/", b"key", **fields))
+        HttpCourier(Endpoint(**{"name": "pager", "url": "https://receiver.example/", "key": b"key", **fields}))
     assert "planted" not in str(refused.value)
 
 

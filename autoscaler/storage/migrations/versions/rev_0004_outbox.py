@@ -31,5 +31,5 @@ def upgrade() -> None:
     op.create_index("outbox_by_time", "outbox", ["at"])
     waiting = sa.text("state = 'waiting'")
     op.create_index(
-        "outbox_waiting", "outbox", ["webhook", "due"], sqlite_where=waiting, postgresql_where=waiting
+        "outbox_waiting", "outbox", ["webhook", "attempts", "seq"], sqlite_where=waiting, postgresql_where=waiting
     )
