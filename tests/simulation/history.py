@@ -113,6 +113,8 @@ class History:
         self._build()
         disturbing = asyncio.create_task(self._disturb())
         await asyncio.gather(*(self._run(machine) for machine in self.machines))
+        if disturbing.done():
+            disturbing.result()  # an error in here would leave the rest of the plan out
         for task in (disturbing, *self.beside):
             task.cancel()
         self.report.nodes = len(self.the_instance.groups[0].nodes)
@@ -277,6 +279,7 @@ class History:
     instance_id: {instance.id}
     group_id: {instance.groups[0].id}
     flavor_id: {instance.groups[0].flavor}
+    auto_pay: {"true" if self.plan.prepaid else "false"}
     mode: {mode}
     nodes: {{min: 2, max: {most}}}
     cooldown: {{out: 10m, in: 20m, failed: 15m}}

@@ -30,6 +30,18 @@ class Trouble:
     def _later(self, one: Disturbance, what: Callable[[], None]) -> None:
         asyncio.get_running_loop().call_later(one.values["seconds"], what)
 
+    def unpaid(self, one: Disturbance) -> None:
+        """Orders do not pay themselves, for want of money; at last somebody pays all that wait."""
+        world = self._history.world
+        take_on = world.enlarge
+        world.enlarge = lambda *args, **more: take_on(*args, **{**more, "auto_pay": False})  # type: ignore[method-assign]  # the account is empty
+
+        def pay() -> None:
+            world.enlarge = take_on  # type: ignore[method-assign]  # as it was
+            world.arm(faults.Request(kind=faults.Kind.ORDERS_PAID), self._history.timeline.now)
+
+        self._later(one, pay)
+
     def cloud(self, one: Disturbance) -> None:
         wanted = {key: value for key, value in one.values.items() if key != "name"}
         if wanted.get("operation") == "@mutation":
