@@ -336,7 +336,10 @@ class World:
 
     def _foreign_in(self, request: faults.Request, now: datetime) -> None:
         instance, group = self._foreign_group(request)
-        nodes = group.nodes[len(group.nodes) - (1 if request.nodes is None else request.nodes) :]
+        count = 1 if request.nodes is None else request.nodes
+        if count >= len(group.nodes):  # as to us: a group keeps at least one
+            raise Refusal(400, "DBS.280001", "Parameter error.")
+        nodes = group.nodes[len(group.nodes) - count :]
         ending = self._ending(JobName.REDUCE, 0, now, foreign=True)
         self._start(JobName.REDUCE, instance, group, nodes, ending, now)
 

@@ -10,6 +10,16 @@ FOUND = {
         # change when it began to serve, and the next node was bought five seconds later.
         plans.alone("lost volume", seed=1)
     ),
+    "somebody else took the last node, and the emulated cloud broke": (
+        # It refused that to the daemon only; of a group without nodes it could not answer any more.
+        plans.Plan(
+            seed=1,
+            length=1200.0,
+            nodes=2,
+            steady=0.5,
+            disturbances=(plans.Disturbance(5.0, "cloud", {"kind": "foreign_scale_in", "nodes": 2}),),
+        )
+    ),
 }
 
 
