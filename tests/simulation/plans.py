@@ -23,6 +23,13 @@ class Disturbance:
     kind: str
     values: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def lasts(self) -> float:
+        """Seconds for which it may be felt at most, its own and those until a kill; calls are struck when they come."""
+        told = sum(self.values.get(name) or 0.0 for name in ("seconds", "after", "back_after"))
+        on_its_way = 900.0 if {"steps", "commits"} & self.values.keys() else 0.0
+        return float(told + on_its_way)
+
 
 @dataclass(frozen=True)
 class Plan:

@@ -26,6 +26,12 @@ FOREIGN_WINDOW = 180.0
 LONGEST_GAP = 150.0
 """Seconds between two records: to the end of a minute, a lease, the beat of a standby, and a minute of its own."""
 
+WELL_AGAIN = 900.0
+"""Seconds after a fault in which there may be no record yet: an answer's time-out, a sign-in, and the settle time."""
+
+STRUCK = 120.0
+"""Seconds after a call that was struck: the cycle that it was of, which may leave no record, and the next."""
+
 SLACK = timedelta(seconds=1)
 
 
@@ -66,6 +72,7 @@ class Watch:
         self._volume = 0
         self._changed: float = float("-inf")
         self.calls: list[Call] = []
+        self._followed: dict[str, str | None] = {}  # the job that each operation was told by
         self.standing = Standing((policy,))
         self.looks_again: Callable[[sqlite3.Connection], None] = lambda _: None  # whether a row is still unreadable
         self._committed: set[str] = set()
@@ -77,6 +84,16 @@ class Watch:
             return mutation
 
         the_cloud.read = noted  # type: ignore[method-assign]  # listens at the door
+        self._struck: list[float] = []
+        take = the_world.box.take
+
+        def noted_strike(*args: Any) -> Any:
+            struck = take(*args)
+            if struck is not None:
+                self._struck.append(timeline.elapsed)
+            return struck
+
+        the_world.box.take = noted_strike  # type: ignore[method-assign, assignment]  # same
         self._arriving: Call | None = None
 
     def wrong(self, sentence: str) -> None:
@@ -250,16 +267,33 @@ class Watch:
         """Everything is told, and the daemon is well."""
         report.accepted = sum(mutation.accepted for mutation in self._cloud.mutations)
         with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as opened:
-            states = dict(opened.execute('SELECT id, state FROM operations WHERE NOT "foreign"').fetchall())
+            ours = opened.execute('SELECT id, state, job_id FROM operations WHERE NOT "foreign"').fetchall()
+            states = {identity: state for identity, state, _ in ours}
+            self._followed = {identity: job_id for identity, _, job_id in ours}
             report.decisions = opened.execute("SELECT count(*) FROM decisions").fetchone()[0]
             (latest,) = opened.execute("SELECT max(at) FROM decisions").fetchone()
         if latest is None or self._end - _moment(latest) > timedelta(minutes=3):
             self.wrong(f"the last decision is of {latest and _moment(latest)}: it stopped deciding for good")
+        self._check_lively(file)
         if {one.kind for one in self._plan.disturbances} <= {"still", "kill_leader"} and self._plan.daemons > 1:
             self._check_taken_over(file, machines)
         for call in self.calls:
             if call.volume == self._volume:
                 self._check_outcome(call, states.get(call.intent))
+
+    def _check_lively(self, file: Path) -> None:
+        """Wherever nothing is wrong (any more), a record comes every minute: not only at the end of all."""
+        if not self._plan.clocks_agree:  # records would be in another order than they were made
+            return
+        with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as opened:
+            rows = opened.execute("SELECT at FROM decisions ORDER BY at").fetchall()
+        times = [(_moment(at) - self._timeline.start).total_seconds() for (at,) in rows]
+        planned = [(one.at, one.at + one.lasts + WELL_AGAIN) for one in self._plan.disturbances]
+        spells = sorted([*planned, *((at, at + STRUCK) for at in self._struck)])
+        for before, after in itertools.pairwise([*times, self._plan.length]):
+            silent = after - before - _covered(before, after, spells)
+            if silent > LONGEST_GAP:
+                self.wrong(f"no decision from {before:.0f} to {after:.0f} s, and for {silent:.0f} s nothing was wrong")
 
     def _check_taken_over(self, file: Path, machines: Sequence[Machine]) -> None:
         """While one daemon ran undisturbed, there is no gap in the decisions, whatever befell the other."""
@@ -282,7 +316,7 @@ class Watch:
             self.wrong(f"intent {call.intent} is not in the store")
         elif accepted and job is not None:
             wanted = outcomes(job)
-            if state not in wanted:
+            if state not in wanted and not self._took_another_for_it(call, job):
                 self.wrong(
                     f"the job of {call.intent} {job.status}, arriving {job.ending.arriving}; it is told as {state}"
                 )
@@ -290,6 +324,22 @@ class Watch:
             self.wrong(f"{call.intent} was not accepted, and is told as {state}")
         if state == "planned":
             self.wrong(f"{call.intent} is still planned")
+
+    def _took_another_for_it(self, call: Call, job: records.Job) -> bool:
+        """A job that no list showed before an unclear call, and one did after it, looks like that call's own."""
+        followed = self._followed.get(call.intent)
+        older = any(one.id == followed and one.created_at < job.created_at for one in self._world.jobs)
+        return older and any(one.values.get("kind") == "job_list_forgets" for one in self._plan.disturbances)
+
+
+def _covered(start: float, end: float, spells: Sequence[tuple[float, float]]) -> float:
+    """How much of a span lies in any of the spells, which are in the order of their beginnings."""
+    covered, reached = 0.0, start
+    for begins, ends in spells:
+        from_, to = max(begins, reached), min(ends, end)
+        if to > from_:
+            covered, reached = covered + to - from_, to
+    return covered
 
 
 def outcomes(job: records.Job) -> tuple[str, ...]:
