@@ -21,6 +21,7 @@ Row = RowMapping
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_NO_JOBS = "[]"
 
 
 class CorruptRowError(Exception):
@@ -72,10 +73,13 @@ def of_operation(operation: Operation) -> dict[str, Any]:
 def to_operation(row: Row) -> Operation:
     """The operation of a row. The same rows are asked for in every cycle: what was read once is not read again.
 
+    Not of an open one, which holds all jobs known at its intent, perhaps thousands: thousands of those would be kept.
+
     Raises:
         CorruptRowError: any column cannot be read; the text names the row.
     """
-    return _operation(tuple(row), *row.values())
+    read = _operation if row["known_jobs"] == _NO_JOBS else _operation.__wrapped__
+    return read(tuple(row), *row.values())
 
 
 @lru_cache(maxsize=4096, typed=True)  # by type, too: a damaged 1.0 is not the 1 that was there
