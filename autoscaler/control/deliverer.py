@@ -28,7 +28,7 @@ BEAT = 2.0
 """Real seconds between two looks at what waits, where anything may wait."""
 
 LOOK_AGAIN = 30.0
-"""Real seconds between two looks where nothing of ours does: another daemon on the store may have left something."""
+"""Real seconds between two looks where nothing of ours does: another daemon on a shared store may leave something."""
 
 AT_ONCE = 20
 """Letters that are read at a time."""
@@ -153,7 +153,8 @@ class Deliverer:
             self._monitor.backlogs({})
             return
         written, now = self._correspondent.written, self._clock.monotonic()
-        if written == self._looked[0] and now - self._looked[1] < LOOK_AGAIN:
+        again = LOOK_AGAIN if self._leadership.shared else math.inf
+        if written == self._looked[0] and now - self._looked[1] < again:
             return
         backlogs = await self._store.backlogs()
         if self._leaving:

@@ -23,6 +23,7 @@ class Seen:
     nodes: tuple[SeenNode, ...]
     change: int = 0  # nodes that serve for the first time, less those that served and are gone
     new_group: bool = False  # the store had never seen it
+    news: bool = True  # anything that the store does not know
 
     def counted_from(self, snapshot: Snapshot, warm_up: timedelta) -> dict[str, datetime]:
         """Ready node id → from when its metrics count."""
@@ -42,7 +43,8 @@ def look(before: Sequence[SeenNode] | None, snapshot: Snapshot, now: datetime) -
     )
     if before is None:
         return Seen(nodes, new_group=True)
-    return Seen(nodes, change=len(_served(nodes) - _served(before)) - len(_served(before) - snapshot.node_ids))
+    change = len(_served(nodes) - _served(before)) - len(_served(before) - snapshot.node_ids)
+    return Seen(nodes, change, news=set(nodes) != set(before))
 
 
 def _served(nodes: Iterable[SeenNode]) -> frozenset[str]:
@@ -63,7 +65,7 @@ async def remember(
     """Look, and store what is new; with it the operations that it tells of, all or nothing."""
     before = await store.seen_nodes(instance, snapshot.group_id)
     seen = look(before, snapshot, now)
-    if before is None or set(before) != set(seen.nodes) or beside:
+    if seen.news or beside:
         await store.save_seen_nodes(instance, snapshot.group_id, seen.nodes, beside=beside)
     return seen
 

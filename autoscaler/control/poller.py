@@ -102,7 +102,7 @@ class Poller:
         if before is None and led:
             await self._import_jobs_of_new_group(policy, instance, answer, jobs, now)
         seen = group_watch.look(before, answer, now)
-        if led and not await self._ours_explains(instance, answer):
+        if led and seen.news and not await self._ours_explains(instance, answer):
             await self._note(policy, instance, answer, seen.change, now)
         return Seen(policy, instance, answer, seen.counted_from(answer, policy.warm_up), led)
 

@@ -6,7 +6,7 @@ Nothing is recorded: the value of a minute is computed from who served in it, so
 import hashlib
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
@@ -85,6 +85,7 @@ class Eye:
     world: world.World
     now: datetime
     fault: faults.Armed | None = None
+    _used: dict[tuple[str, datetime], float] = field(default_factory=dict)  # by group and minute, as it was asked for
 
     def series(self) -> Iterator[Series]:
         """All series, deleted nodes' for three hours more (CES API reference: Querying the Metrics)."""
@@ -168,10 +169,18 @@ class Eye:
         def value(minute: datetime) -> float:
             if not node.served(minute):
                 return math.nan
-            used = self.world.load.utilisation(minute, ready=group.ready(minute), share=group.load_share)
+            used = self._utilisation(group, minute)
             return round(metric.value(used * node.factor * (1 + 0.01 * _noise(node.id, minute))), 2)
 
         return value
+
+    def _utilisation(self, group: records.Group, minute: datetime) -> float:
+        """Of its nodes in that minute, before what makes them differ; one call asks for it of every node."""
+        used = self._used.get((group.id, minute))
+        if used is None:
+            used = self.world.load.utilisation(minute, ready=group.ready(minute), share=group.load_share)
+            self._used[group.id, minute] = used
+        return used
 
     def _of_data_node(self, node: records.DataNode) -> Source:
         return lambda minute: round(_percent(node.cpu_at(minute) * (1 + 0.01 * _noise(node.id, minute))), 2)

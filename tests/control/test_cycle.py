@@ -699,6 +699,24 @@ async def test_a_change_by_somebody_else_survives_a_store_that_fails_in_between(
     assert len(house.foreign) == 1
 
 
+async def test_a_group_in_which_nothing_has_changed_is_looked_up_once(house):
+    await house.evaluate()
+    asked: list[str] = []
+    for name in ("seen_nodes", "save_seen_nodes"):
+        real = getattr(house.store, name)
+
+        async def counted(*args, real=real, name=name, **more):
+            asked.append(name)
+            return await real(*args, **more)
+
+        setattr(house.store, name, counted)
+    await house.evaluate()
+    assert asked == ["seen_nodes"]
+    house.cloud.add()
+    await house.evaluate()
+    assert asked[1:] == ["seen_nodes", "seen_nodes", "save_seen_nodes"]
+
+
 async def test_our_own_change_is_never_counted_as_foreign(house):
     await house.hot()
     for _ in range(3):

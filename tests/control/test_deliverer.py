@@ -1,9 +1,10 @@
 """Letters on their way: at least once, in order, each webhook by itself, patiently where a receiver is not there."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -112,22 +113,40 @@ async def test_more_letters_than_are_read_at_a_time_go_in_one_beat(post):
     assert post.receivers["pager"].got == identities
 
 
-async def test_where_nothing_waits_the_store_is_asked_every_half_minute_for_what_another_daemon_left(post):
-    class Counted(MemoryStore):
-        asked = 0
+class Counted(MemoryStore):
+    """Counts how often it is asked what waits."""
 
-        async def backlogs(self) -> Any:
-            self.asked += 1
-            return await super().backlogs()
+    asked = 0
 
-    store = Counted()
-    quiet = Post(store, pager=Receiver())
-    await quiet.beats(151)  # five minutes
+    async def backlogs(self) -> Any:
+        self.asked += 1
+        return await super().backlogs()
+
+
+async def test_where_nothing_waits_a_shared_store_is_asked_every_half_minute_for_what_another_daemon_left():
+    store = Counted(now=lambda: datetime(2026, 11, 23, tzinfo=UTC))
+    shared = Post(store, pager=Receiver())
+    shared.leadership._until = math.inf  # it leads all the time
+    await shared.beats(151)  # five minutes
     assert store.asked == 11
-    await store.post([quiet.letter("left")])
-    await quiet.beats(16)
-    assert quiet.receivers["pager"].got == ["left"]
-    await quiet.deliverer.aclose()
+    await store.post([shared.letter("left")])
+    await shared.beats(16)
+    assert shared.receivers["pager"].got == ["left"]
+    await shared.deliverer.aclose()
+
+
+async def test_where_nothing_waits_a_store_of_ours_alone_is_asked_once_and_again_when_something_was_written():
+    store = Counted()
+    alone = Post(store, pager=Receiver())
+    await store.post([alone.letter("of the process before this one")])
+    await alone.beats(5)
+    before = store.asked
+    await alone.beats(150)
+    assert store.asked == before
+    await alone.write("new")
+    await alone.beats(2)
+    assert alone.receivers["pager"].got == ["of the process before this one", "new"]
+    await alone.deliverer.aclose()
 
 
 async def test_each_webhook_gets_its_own(post):
