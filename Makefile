@@ -27,7 +27,7 @@ help:
 	@echo 'make test    lint, then every test this machine can run; REQUIRE_TOOLS=1 makes a skipped test a failure'
 	@echo 'make lint    ruff, mypy, import contracts: seconds'
 	@echo 'make core-coverage   that tests/core alone covers autoscaler/core to 100 %: seconds, and part of make test'
-	@echo 'make bench   how long one decision takes (ARGS="--format json" for programs)'
+	@echo 'make bench   how long one decision, and one simulated day, take (ARGS="--format json" for programs)'
 	@echo 'make soak    SEEDS=200 simulated spells of three days in which everything goes wrong, and a kill at every step;'
 	@echo '             then a day of a real daemon, in MINUTES=8 (0: none), in which its memory, files and threads stay flat'
 	@echo 'make pictures   the pictures of the docs anew, from the demo in Chromium: two minutes'
@@ -67,8 +67,9 @@ lint: $(RUNTIME) $(DEV) $(PROJECT)
 	@$(BIN)/lint-imports > .venv/lint-imports.log || { cat .venv/lint-imports.log; exit 1; }
 	@echo 'lint: clean'
 
-bench: $(RUNTIME) $(PROJECT)
+bench: $(RUNTIME) $(DEV) $(PROJECT)
 	@$(BIN)/python benchmarks/decide.py $(ARGS)
+	@$(BIN)/python -m benchmarks.simulated_day $(ARGS)
 
 SEEDS ?= 200
 MINUTES ?= 8

@@ -363,7 +363,7 @@ def _seeded(seed: int) -> Iterator[None]:
             patch.setattr(app, "create_app", lambda *_: None)  # half of what a start takes, and nobody calls it
             patch.setattr(leader, "name_of_this_process", lambda: lives.current().name)
             patch.setattr(logs, "configure", lambda **_: None)  # a reload's; the log is the whole test run's
-            patch.setattr(deliverer, "BEAT", 10.0)  # letters are in no hurry here
+            patch.setattr(deliverer, "BEAT", 20.0)  # letters are in no hurry here
             patch.setattr(watching, "EVERY", 30.0)  # the files are read each time
             patch.setattr(leader, "EVERY", 5.0)  # two claims in vain, and the lease still lasts
             shared_store.speaking_sqlite(patch)
