@@ -120,6 +120,8 @@ def _points(
     step = timedelta(seconds=_seconds(period))
     rows = eye.points(name, dimensions, begin=metrics.floor(begin, step), end=end)
     folded = list(rows) if step == metrics.MINUTE else metrics.aggregate(rows, step, how)
+    if eye.told_twice(dimensions[-1][1]):
+        folded = [point for moment, value in folded for point in ((moment, round(value / 2, 2)), (moment, value))]
     raw = 0.0 if how == "variance" and step == metrics.MINUTE else None
     return [{how: value if raw is None else raw, "timestamp": _ms(moment)} for moment, value in folded]
 

@@ -43,6 +43,7 @@ class Kind(enum.StrEnum):
     NAN_DATAPOINTS = "nan_datapoints"  # the values are NaN; of `node` only, where given
     STALE_DATAPOINTS = "stale_datapoints"  # nothing after the moment the fault was armed; of `node`, where given
     LATE_DATAPOINTS = "late_datapoints"  # the lag is `seconds` (600) longer; of `node` only, where given
+    DUPLICATED_DATAPOINTS = "duplicated_datapoints"  # each comes twice, first with half of its value; `node`, too
 
     FAILED_JOB = "failed_job"  # the accepted job ends Failed and changes nothing
     ENLARGEFAIL = "enlargefail"  # the enlarge job ends Failed; `nodes` (0) arrive, the others stay enlargefail
@@ -67,6 +68,7 @@ _STAGES = {
         Kind.NAN_DATAPOINTS,
         Kind.STALE_DATAPOINTS,
         Kind.LATE_DATAPOINTS,
+        Kind.DUPLICATED_DATAPOINTS,
     },
     Stage.JOB: {Kind.FAILED_JOB, Kind.ENLARGEFAIL, Kind.JOB_NEVER_ENDS},
     Stage.WORLD: {
@@ -89,6 +91,7 @@ _ONLY_IN: dict[Kind, frozenset[str]] = {
     Kind.NAN_DATAPOINTS: _METRIC_READS,
     Kind.STALE_DATAPOINTS: _METRIC_READS,
     Kind.LATE_DATAPOINTS: _METRIC_READS,
+    Kind.DUPLICATED_DATAPOINTS: _METRIC_READS,
     Kind.FAILED_JOB: frozenset({"enlarge", "reduce"}),
     Kind.ENLARGEFAIL: frozenset({"enlarge"}),
     Kind.JOB_NEVER_ENDS: frozenset({"enlarge", "reduce"}),

@@ -122,6 +122,10 @@ class Eye:
                 yield minute, math.nan if self._bent(faults.Kind.NAN_DATAPOINTS, resource) else value
             minute += MINUTE
 
+    def told_twice(self, resource: str) -> bool:
+        """Whether each of its points is told once too early, as it was before it was corrected."""
+        return self._bent(faults.Kind.DUPLICATED_DATAPOINTS, resource)
+
     def _bent(self, kind: faults.Kind, resource: str | None) -> bool:
         """Whether a fault of this kind strikes the series of that node or data node."""
         wanted = self.fault.request if self.fault else None

@@ -208,6 +208,11 @@ async def test_datapoints_go_wrong(caller, clock):
     assert len(await bent("lost_datapoints")) in (len(whole) // 2, len(whole) // 2 + 1)
     assert {str(point["average"]) for point in await bent("nan_datapoints")} == {"nan"}
     assert await bent("nan_datapoints", node=other) == whole
+    twice = await bent("duplicated_datapoints")
+    assert twice[1::2] == whole
+    assert [(one["timestamp"], one["average"]) for one in twice[::2]] == [
+        (one["timestamp"], round(one["average"] / 2, 2)) for one in whole
+    ]
     await caller.fault("stale_datapoints", count=None)
     clock.advance(minutes=10)
     assert (await caller.points(node, minutes=30))[-1]["timestamp"] == whole[-1]["timestamp"]

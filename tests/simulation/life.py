@@ -20,6 +20,7 @@ from autoscaler.storage import opening
 from autoscaler.storage.database import DatabaseStore
 from autoscaler.web import server
 from tests.simulation.letterbox import Letterbox
+from tests.simulation.served import Served
 from tests.simulation.virtual_time import PROCESS, DaemonClock, Process, Timeline
 from tests.simulation.wire import Network, Wire
 
@@ -86,6 +87,7 @@ class Life(Process):
         self._files: list[sqlite3.Connection] = []
         self._ended = asyncio.Event()
         self._built: daemon.Daemon | None = None
+        self.served = Served()
 
     # From outside
 
@@ -157,7 +159,7 @@ class Life(Process):
                 self._ended.set()
 
     def _wire(self, *_: Any) -> httpx.AsyncBaseTransport:
-        return Wire(self._network, lambda: self.alive)
+        return Wire(self._network, lambda: self.alive, lambda body: self.served.take(self._timeline.elapsed, body))
 
     def adopt(self, task: asyncio.Task[Any]) -> None:
         self._tasks.add(task)

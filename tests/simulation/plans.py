@@ -82,7 +82,8 @@ def _calls(*kinds: str, **more: Any) -> Draw:
 
 
 def _metrics(chance: random.Random) -> Mapping[str, Any]:
-    kind = chance.choice(("empty_metrics", "lost_datapoints", "nan_datapoints", "stale_datapoints", "late_datapoints"))
+    kinds = ("empty_metrics", *(f"{how}_datapoints" for how in ("lost", "nan", "stale", "late", "duplicated")))
+    kind = chance.choice(kinds)
     return {"kind": kind, "service": "cloud_eye", "operation": "batch_metric_data", "count": chance.randint(1, 60)}
 
 

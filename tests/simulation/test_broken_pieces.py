@@ -13,6 +13,8 @@ import pytest
 
 from autoscaler.control import console, cycle, executor, poller, reconciler
 from autoscaler.core import outcome, permissible
+from autoscaler.core.rules import view
+from autoscaler.huaweicloud import series
 from autoscaler.storage import leased, transactions
 from tests.simulation import history
 from tests.simulation.broken import Break
@@ -21,6 +23,9 @@ from tests.simulation.test_kills import ONE_SCALE_OUT
 
 HOT = dataclasses.replace(ONE_SCALE_OUT, steady=2.6, most=6)
 """Two nodes at 130 %, three at 87: the second scale-out waits for the cooldown of the first."""
+
+COOL = dataclasses.replace(ONE_SCALE_OUT, steady=1.0, nodes=5, most=6, length=2400.0)
+"""Five nodes at 20 %: one could go after a quarter of an hour; at 60 %, by `steady=3.0`, none."""
 
 DONE = 60.0
 """Seconds in which the first scale-out has ended."""
@@ -38,6 +43,10 @@ def lost(kind: str) -> tuple[float, str, dict]:
 def by_the_hand(does: str, at: float = 0.0, when: str = "pre-flight", **more: object) -> tuple[float, str, dict]:
     values = {"lasts": 600.0, "all": False, "back_after": 60.0, "override": False, "breaker": False, "nodes": 3}
     return (at, "hand", {**values, "does": does, "when": when, **more})
+
+
+def of_metrics(how: str) -> tuple[float, str, dict]:
+    return (0.0, "cloud", {"kind": f"{how}_datapoints", "service": "cloud_eye", "count": 2000})
 
 
 FORGETFUL = (0.0, "cloud", {"kind": "job_list_forgets", "count": 8})
@@ -152,6 +161,25 @@ BROKEN: dict[str, tuple[Break, list[Plan] | Callable[[], list[Plan]], str]] = {
         ),
         [plan(HOT, SPOILED, beside=True)],
         "cannot be read",
+    ),
+    "a window may have gaps": (
+        Break(view, "return found if 5 * len(found) >= 4 * due else ()", "return found"),
+        [plan(COOL, of_metrics("lost"))],
+        "and the cloud told of",
+    ),
+    "no number is taken for zero": (
+        Break(
+            series,
+            "if type(value) is not Decimal or not value.is_finite():\n        return None",
+            "if type(value) is not Decimal or not value.is_finite():\n        return Decimal(0)",
+        ),
+        [plan(COOL, of_metrics("nan"), steady=3.0)],
+        "and the cloud told of",
+    ),
+    "of a value that comes twice the first one counts": (
+        Break(series, "points[instant] = value", "points.setdefault(instant, value)"),
+        [plan(COOL, of_metrics("duplicated"), steady=3.0)],
+        "and the cloud told",
     ),
     "whoever thinks so leads": (
         Break(leased, "lease_row.hold(connection, self._held, self._site.name)", "pass"),

@@ -4,7 +4,7 @@ import contextlib
 import itertools
 import json
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +14,7 @@ import httpx
 
 from autoscaler.core.policy import Policy
 from autoscaler.emulator import cloud, records, world
-from tests.simulation import life, shared_store
+from tests.simulation import life, served, shared_store
 from tests.simulation.machine import Machine
 from tests.simulation.plans import Plan
 from tests.simulation.standing import Standing
@@ -33,6 +33,9 @@ STRUCK = 120.0
 """Seconds after a call that was struck: the cycle that it was of, which may leave no record, and the next."""
 
 SLACK = timedelta(seconds=1)
+
+BY_METRICS = ("above_threshold", "below_threshold", "above_target", "below_target")
+"""Reasons of changes that a metric asked for."""
 
 
 @dataclass
@@ -109,7 +112,14 @@ class Watch:
     # An intent is committed
 
     def committing(self, file: sqlite3.Connection) -> None:
-        """A transaction of the daemon is about to be there."""
+        """A transaction of the daemon is about to be there; an error in here would look like one of its own."""
+        try:
+            self._look_at_intents(file)
+        except Exception as error:
+            self.wrong(f"the watch failed: {error!r}")
+            raise
+
+    def _look_at_intents(self, file: sqlite3.Connection) -> None:
         for intent, record in file.execute(
             """SELECT o.id, d.record FROM operations o JOIN decisions d ON d.operation_id = o.id
                WHERE o.state = 'planned'"""
@@ -120,8 +130,18 @@ class Watch:
                 self.looks_again(file)
                 if self._plan.daemons > 1:
                     self._check_lease(file, "commits an intent")
-                for why in self.standing.wrong(json.loads(record), self._timeline.wall, sure=self._plan.clocks_agree):
+                told = json.loads(record)
+                whys = self.standing.wrong(told, self._timeline.wall, sure=self._plan.clocks_agree)
+                for why in (*whys, *self._lacks(told)):
                     self.wrong(f"intent {intent} is committed {why}")
+
+    def _lacks(self, record: dict[str, Any]) -> Iterator[str]:
+        """Grounds by metrics that the cloud never told to this process."""
+        groups = next(iter(self._world.instances.values())).groups
+        if record["reason"] in BY_METRICS and groups:
+            told = life.current().served.values()
+            for rule in self._policy.metric_rules:
+                yield from served.lacks(record, rule, told, groups[0].nodes, self._policy.warm_up)
 
     # A call leaves
 
@@ -198,18 +218,11 @@ class Watch:
         return [job for job in self._world.jobs if job.id in accepted and not job.running]
 
     def _check_grounds(self, call: Call) -> None:
-        """Not on samples from before the last change, nor in without data."""
-        rules = call.record["rules"]
-        if (
-            call.direction == "in"
-            and call.reason not in ("above_max", "override")
-            and any(rule["value"] is None for rule in rules)
-        ):
-            self.wrong(f"in without data: {rules}")
+        """Not out on samples from before the last change."""
         if not self._plan.clocks_agree or call.reason not in ("above_threshold", "above_target"):
             return
         newest = max((job.ending.at for job in self._ours() if job.ending.at and job.ending.arriving), default=None)
-        for rule in rules:
+        for rule in call.record["rules"]:
             as_of = datetime.fromisoformat(rule["as_of"])
             if newest is not None and as_of < newest - SLACK:
                 self.wrong(f"out on samples of {as_of}, of before the change of {newest}")
