@@ -31,11 +31,11 @@ from autoscaler.telemetry.metrics import Metrics
 from autoscaler.web import app
 from autoscaler.webhooks.endpoint import Endpoint
 from tests.simulation import life as lives
-from tests.simulation import reloads, shared_store, spoil
+from tests.simulation import reloads, shared_store, spoil, windows
 from tests.simulation.hand import Hand
 from tests.simulation.letterbox import Letterbox
 from tests.simulation.machine import AFTER_AN_ERROR, RESTART_AFTER, Machine
-from tests.simulation.plans import START, Disturbance, Plan
+from tests.simulation.plans import Disturbance, Plan
 from tests.simulation.trouble import Trouble
 from tests.simulation.virtual_time import CloudClock, JumpingLoop, StoppingLoop, Timeline
 from tests.simulation.watch import Watch
@@ -88,7 +88,7 @@ class History:
 
     def play(self) -> Report:
         """Begin, and do not end before the plan does."""
-        timeline = Timeline(START)
+        timeline = Timeline(self.plan.start)
         loop = (StoppingLoop if self.plan.daemons > 1 else JumpingLoop)(timeline)
         loop.set_task_factory(lives.task_factory)
         loop.set_exception_handler(self._unexpected)
@@ -285,7 +285,8 @@ class History:
     cooldown: {{out: 10m, in: 20m, failed: 15m}}
     limits: {{add: 3}}
     rules:
-{_TRACKING if self.plan.tracking else _THRESHOLDS}"""
+{_TRACKING if self.plan.tracking else _THRESHOLDS}\
+{windows.SCHEDULE + windows.BLACKOUT if self.plan.windows else ""}"""
             for name, instance, mode in told
         )
 

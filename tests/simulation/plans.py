@@ -5,11 +5,12 @@ All of it is drawn before the history begins, so a plan can be printed, shortene
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-START = datetime(2026, 3, 28, 6, 0, tzinfo=UTC)  # in the first night clocks change in Europe
+START = datetime(2026, 3, 28, 6, 0, tzinfo=UTC)  # in the first night clocks are set forward in Europe
+IN_AUTUMN = datetime(2026, 10, 24, 6, 0, tzinfo=UTC)  # and in this one back
 HOUR = 3600.0
 QUIET = 4 * HOUR
 """At the end nothing goes wrong any more for so many seconds: time to settle what is open, and to be well again."""
@@ -36,6 +37,7 @@ class Plan:
     """One history before it happens."""
 
     seed: int
+    start: datetime = START
     length: float = 24 * HOUR
     api: str = "v2"
     mode: str = "enforce"
@@ -51,6 +53,7 @@ class Plan:
     lag: float = 120.0
     daemons: int = 1  # on one store
     files: bool = False  # the daemon reads its configuration from files, which may change
+    windows: bool = False  # the policy has a floor and a blackout by the clocks of Berlin: windows.py
     beside: bool = False  # there is another target, on an instance of its own, in observe
     disturbances: tuple[Disturbance, ...] = ()
 
@@ -180,6 +183,7 @@ FAULTS: Mapping[str, tuple[str, Draw]] = {
             "seconds": chance.uniform(120, 5400),
         },
     ),
+    "unpaid order": ("unpaid", lambda chance: {"seconds": chance.uniform(600, 5400)}),
     "kill": ("kill", _process),
     "kill at a commit": (
         "kill_commit",
@@ -215,6 +219,10 @@ OF_ONE = frozenset({"lost volume", "full disk", "locked database", "unreadable r
 """These are of one daemon with a file of its own."""
 
 
+OF_PREPAID = frozenset({"unpaid order"})
+"""These want an instance that is paid by the month or year."""
+
+
 def disturbances(
     chance: random.Random, names: Sequence[str], count: int, length: float, quiet: float = QUIET
 ) -> tuple[Disturbance, ...]:
@@ -230,12 +238,15 @@ def disturbances(
 def of_seed(seed: int, *, length: float = 24 * HOUR) -> Plan:
     """The plan of a seed: everything mixed."""
     chance = random.Random(f"plan {seed}")  # noqa: S311  # a simulation's chance
+    more = random.Random(f"more of {seed}")  # noqa: S311  # same; what came later leaves the rest of a plan as it was
     daemons = 2 if chance.random() < 0.2 else 1  # two cost three times as much
-    possible = sorted(FAULTS.keys() - (OF_ONE if daemons > 1 else OF_TWO))
+    possible = sorted(FAULTS.keys() - (OF_ONE if daemons > 1 else OF_TWO) - OF_PREPAID)
     names = chance.sample(possible, chance.randint(3, len(possible)))
-    return Plan(
+    drawn = Plan(
         seed=seed,
+        start=more.choice((START, IN_AUTUMN)),
         length=length,
+        windows=more.random() < 0.6,
         api=chance.choice(("v2", "v3")),
         mode="observe" if chance.random() < 0.1 and daemons == 1 else "enforce",
         prepaid=chance.random() < 0.1 and daemons == 1,
@@ -251,6 +262,10 @@ def of_seed(seed: int, *, length: float = 24 * HOUR) -> Plan:
         files="reload" in names,
         disturbances=disturbances(chance, names, round(length / HOUR * chance.uniform(0.5, 3)), length),
     )
+    if not drawn.prepaid:
+        return drawn
+    unpaid = disturbances(more, sorted(OF_PREPAID), more.randint(0, 3), length)
+    return replace(drawn, disturbances=tuple(sorted((*drawn.disturbances, *unpaid), key=lambda one: one.at)))
 
 
 def alone(name: str, seed: int, *, length: float | None = None) -> Plan:
@@ -264,6 +279,7 @@ def alone(name: str, seed: int, *, length: float | None = None) -> Plan:
         peak_nodes=10,
         daemons=2 if name in OF_TWO else 1,
         files=name == "reload",
+        prepaid=name in OF_PREPAID,
         beside=name == "unreadable row",
         disturbances=disturbances(chance, [name], 8, length, quiet=2 * HOUR),
     )

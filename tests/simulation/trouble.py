@@ -26,6 +26,7 @@ class Trouble:
 
     def __init__(self, history: "History") -> None:
         self._history = history
+        self._unpaid = 0  # spells without money that are under way
 
     def _later(self, one: Disturbance, what: Callable[[], None]) -> None:
         asyncio.get_running_loop().call_later(one.values["seconds"], what)
@@ -33,12 +34,15 @@ class Trouble:
     def unpaid(self, one: Disturbance) -> None:
         """Orders do not pay themselves, for want of money; at last somebody pays all that wait."""
         world = self._history.world
-        take_on = world.enlarge
-        world.enlarge = lambda *args, **more: take_on(*args, **{**more, "auto_pay": False})  # type: ignore[method-assign]  # the account is empty
+        take_on = type(world).enlarge
+        self._unpaid += 1
+        world.enlarge = lambda *args, **more: take_on(world, *args, **{**more, "auto_pay": False})  # type: ignore[method-assign]  # the account is empty
 
         def pay() -> None:
-            world.enlarge = take_on  # type: ignore[method-assign]  # as it was
-            world.arm(faults.Request(kind=faults.Kind.ORDERS_PAID), self._history.timeline.now)
+            self._unpaid -= 1
+            if not self._unpaid:
+                del world.enlarge  # as it was
+                world.arm(faults.Request(kind=faults.Kind.ORDERS_PAID), self._history.timeline.now)
 
         self._later(one, pay)
 

@@ -14,7 +14,7 @@ import httpx
 
 from autoscaler.core.policy import Policy
 from autoscaler.emulator import cloud, records, world
-from tests.simulation import life, served, shared_store
+from tests.simulation import life, served, shared_store, windows
 from tests.simulation.machine import Machine
 from tests.simulation.plans import Plan
 from tests.simulation.standing import Standing
@@ -132,7 +132,8 @@ class Watch:
                     self._check_lease(file, "commits an intent")
                 told = json.loads(record)
                 whys = self.standing.wrong(told, self._timeline.wall, sure=self._plan.clocks_agree)
-                for why in (*whys, *self._lacks(told)):
+                by_the_clock = windows.wrong(told) if self._plan.windows and self._plan.clocks_agree else ()
+                for why in (*whys, *self._lacks(told), *by_the_clock):
                     self.wrong(f"intent {intent} is committed {why}")
 
     def _lacks(self, record: dict[str, Any]) -> Iterator[str]:
