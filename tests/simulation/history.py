@@ -124,7 +124,9 @@ class History:
     async def _run(self, machine: Machine) -> None:
         while self.timeline.elapsed < self.plan.length:
             await self._live(machine)
+            ended = self.timeline.elapsed
             await machine.wait()
+            machine.down.append((ended, self.timeline.elapsed))
 
     def _build(self) -> None:
         plan = self.plan

@@ -23,6 +23,7 @@ class Machine:
     before_restart: list[Callable[[], None]] = field(default_factory=list)
     up: list[tuple[float, float]] = field(default_factory=list)  # when daemons ran here undisturbed: from, to
     since: float | None = None  # the same, of the one that runs now
+    down: list[tuple[float, float]] = field(default_factory=list)  # when none ran here: from, to
 
     async def wait(self) -> None:
         """From the end of one daemon to the start of the next."""

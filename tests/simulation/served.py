@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from autoscaler.core.policy import MetricRule, ThresholdRule
-from autoscaler.emulator.records import Node
+from autoscaler.emulator.records import Group
 
 KEPT = 5400.0
 """Seconds: longer than any window, with the greatest age of a metric."""
@@ -55,10 +55,8 @@ def _metrics(body: bytes) -> Sequence[Any]:
     return found
 
 
-def lacks(
-    record: Mapping[str, Any], rule: MetricRule, told: Told, nodes: Sequence[Node], warm_up: timedelta
-) -> Iterator[str]:
-    """Why a decision to move by this rule has no grounds in what the cloud told; `nodes` are those that there are."""
+def lacks(record: Mapping[str, Any], rule: MetricRule, told: Told, group: Group, warm_up: timedelta) -> Iterator[str]:
+    """Why a decision to move by this rule has no grounds in what the cloud told of the nodes that there are."""
     (mine,) = (one for one in record["rules"] if one["rule"] == rule.name)
     if mine["value"] is None:
         yield "without data"
@@ -67,14 +65,15 @@ def lacks(
     due = _span(rule, is_in=is_in) // MINUTE
     as_of = datetime.fromisoformat(mine["as_of"])
     minutes = [as_of - number * MINUTE for number in range(due)]
-    counted = [node.id for node in nodes if node.ready_at is not None and node.ready_at + warm_up <= minutes[-1]]
+    counted = [node.id for node in group.nodes if node.ready_at is not None and node.ready_at + warm_up <= minutes[-1]]
     values = {minute: [told[node][minute] for node in counted if minute in told.get(node, {})] for minute in minutes}
     whole = [minute for minute, found in values.items() if found and len(found) == len(counted)]
     if is_in and (5 * len(whole) < 4 * due or mine["samples"] > len(whole)):
         yield f"in on {mine['samples']} samples, and the cloud told of {len(whole)} minutes of {due}, to {as_of}"
     if not is_in and 2 * len(values[as_of]) < len(counted):
         yield f"out on {as_of}, of which the cloud told the values of {len(values[as_of])} nodes of {len(counted)}"
-    if len(counted) == record["nodes"]["ready"] and len(whole) == due:
+    same = not any(node.deleted_at and node.deleted_at >= minutes[-1] for node in group.gone)
+    if same and len(counted) == len(group.nodes) == record["nodes"]["ready"] and len(whole) == due:
         looked_at = [as_of] if isinstance(rule, ThresholdRule) else minutes
         truth = sum(sum(values[minute]) / len(counted) for minute in looked_at) / len(looked_at)
         if abs(truth - mine["value"]) > 0.001:  # records have three digits

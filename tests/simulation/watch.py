@@ -76,6 +76,7 @@ class Watch:
         self._changed: float = float("-inf")
         self.calls: list[Call] = []
         self._followed: dict[str, str | None] = {}  # the job that each operation was told by
+        self._ended: dict[str, datetime] = {}
         self.standing = Standing((policy,))
         self.looks_again: Callable[[sqlite3.Connection], None] = lambda _: None  # whether a row is still unreadable
         self._committed: set[str] = set()
@@ -112,9 +113,15 @@ class Watch:
     # An intent is committed
 
     def committing(self, file: sqlite3.Connection) -> None:
-        """A transaction of the daemon is about to be there; an error in here would look like one of its own."""
-        try:
+        """A transaction of the daemon is about to be there."""
+        with self._own_errors():
             self._look_at_intents(file)
+
+    @contextlib.contextmanager
+    def _own_errors(self) -> Iterator[None]:
+        """They are raised into the daemon, where they look like its own: so they are told as what they are."""
+        try:
+            yield
         except Exception as error:
             self.wrong(f"the watch failed: {error!r}")
             raise
@@ -142,12 +149,16 @@ class Watch:
         if record["reason"] in BY_METRICS and groups:
             told = life.current().served.values()
             for rule in self._policy.metric_rules:
-                yield from served.lacks(record, rule, told, groups[0].nodes, self._policy.warm_up)
+                yield from served.lacks(record, rule, told, groups[0], self._policy.warm_up)
 
     # A call leaves
 
     def written(self, request: httpx.Request) -> Call | None:
         """The daemon writes the first byte of a request."""
+        with self._own_errors():
+            return self._look_at_call(request)
+
+    def _look_at_call(self, request: httpx.Request) -> Call | None:
         self._report.calls += 1
         if request.method == "GET" or request.url.host != "ddm.sim":
             return None
@@ -224,8 +235,8 @@ class Watch:
             return
         newest = max((job.ending.at for job in self._ours() if job.ending.at and job.ending.arriving), default=None)
         for rule in call.record["rules"]:
-            as_of = datetime.fromisoformat(rule["as_of"])
-            if newest is not None and as_of < newest - SLACK:
+            as_of = datetime.fromisoformat(rule["as_of"]) if rule.get("as_of") else None  # a schedule has none
+            if newest is not None and as_of is not None and as_of < newest - SLACK:
                 self.wrong(f"out on samples of {as_of}, of before the change of {newest}")
 
     # A call arrives
@@ -281,21 +292,22 @@ class Watch:
         """Everything is told, and the daemon is well."""
         report.accepted = sum(mutation.accepted for mutation in self._cloud.mutations)
         with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as opened:
-            ours = opened.execute('SELECT id, state, job_id FROM operations WHERE NOT "foreign"').fetchall()
-            states = {identity: state for identity, state, _ in ours}
-            self._followed = {identity: job_id for identity, _, job_id in ours}
+            ours = opened.execute('SELECT id, state, job_id, ended_at FROM operations WHERE NOT "foreign"').fetchall()
+            states = {identity: state for identity, state, _, _ in ours}
+            self._followed = {identity: job_id for identity, _, job_id, _ in ours}
+            self._ended = {identity: _moment(ended_at) for identity, _, _, ended_at in ours if ended_at is not None}
             report.decisions = opened.execute("SELECT count(*) FROM decisions").fetchone()[0]
             (latest,) = opened.execute("SELECT max(at) FROM decisions").fetchone()
         if latest is None or self._end - _moment(latest) > timedelta(minutes=3):
             self.wrong(f"the last decision is of {latest and _moment(latest)}: it stopped deciding for good")
-        self._check_lively(file)
+        self._check_lively(file, [spell for machine in machines for spell in machine.down])
         if {one.kind for one in self._plan.disturbances} <= {"still", "kill_leader"} and self._plan.daemons > 1:
             self._check_taken_over(file, machines)
         for call in self.calls:
             if call.volume == self._volume:
                 self._check_outcome(call, states.get(call.intent))
 
-    def _check_lively(self, file: Path) -> None:
+    def _check_lively(self, file: Path, down: Sequence[tuple[float, float]]) -> None:
         """Wherever nothing is wrong (any more), a record comes every minute: not only at the end of all."""
         if not self._plan.clocks_agree:  # records would be in another order than they were made
             return
@@ -303,7 +315,8 @@ class Watch:
             rows = opened.execute("SELECT at FROM decisions ORDER BY at").fetchall()
         times = [(_moment(at) - self._timeline.start).total_seconds() for (at,) in rows]
         planned = [(one.at, one.at + one.lasts + WELL_AGAIN) for one in self._plan.disturbances]
-        spells = sorted([*planned, *((at, at + STRUCK) for at in self._struck)])
+        struck = [(at, at + STRUCK) for at in self._struck]
+        spells = sorted([*planned, *struck, *((from_, to + WELL_AGAIN) for from_, to in down)])
         for before, after in itertools.pairwise([*times, self._plan.length]):
             silent = after - before - _covered(before, after, spells)
             if silent > LONGEST_GAP:
@@ -330,7 +343,11 @@ class Watch:
             self.wrong(f"intent {call.intent} is not in the store")
         elif accepted and job is not None:
             wanted = outcomes(job)
-            if state not in wanted and not self._took_another_for_it(call, job):
+            if (
+                state not in wanted
+                and not self._took_another_for_it(call, job)
+                and not (state == "failed" and self._taken_away(call, job))
+            ):
                 self.wrong(
                     f"the job of {call.intent} {job.status}, arriving {job.ending.arriving}; it is told as {state}"
                 )
@@ -338,6 +355,11 @@ class Watch:
             self.wrong(f"{call.intent} was not accepted, and is told as {state}")
         if state == "planned":
             self.wrong(f"{call.intent} is still planned")
+
+    def _taken_away(self, call: Call, job: records.Job) -> bool:
+        """Somebody else removed a node of it before it could end, as the instance was frozen, or we were away."""
+        ended = self._ended.get(call.intent)
+        return ended is not None and any(node.deleted_at and node.deleted_at < ended for node in job.nodes)
 
     def _took_another_for_it(self, call: Call, job: records.Job) -> bool:
         """A job that no list showed before an unclear call, and one did after it, looks like that call's own."""
