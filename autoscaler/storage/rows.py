@@ -1,9 +1,8 @@
 """Values of the core to rows of the tables and back, every field equal; what cannot be read is CorruptRowError."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import RowMapping
@@ -16,6 +15,7 @@ from autoscaler.core.operation import Operation, State
 from autoscaler.core.policy import Direction
 from autoscaler.core.target import InstanceKey
 from autoscaler.ports import SeenNode
+from autoscaler.storage.remembered import Remembered
 
 Row = RowMapping
 
@@ -78,13 +78,10 @@ def to_operation(row: Row) -> Operation:
     Raises:
         CorruptRowError: any column cannot be read; the text names the row.
     """
-    read = _operation if row["known_jobs"] == _NO_JOBS else _operation.__wrapped__
-    return read(tuple(row), *row.values())
+    return remembered(row) if row["known_jobs"] == _NO_JOBS else _operation(row)
 
 
-@lru_cache(maxsize=4096, typed=True)  # by type, too: a damaged 1.0 is not the 1 that was there
-def _operation(names: tuple[str, ...], *values: Any) -> Operation:
-    row = dict(zip(names, values, strict=True))
+def _operation(row: Mapping[Any, Any]) -> Operation:
     try:
         return Operation(
             id=row["id"],
@@ -114,6 +111,9 @@ def _operation(names: tuple[str, ...], *values: Any) -> Operation:
         )
     except (ValueError, TypeError, OverflowError) as error:
         raise CorruptRowError(f"row {row['id']!r} of table operations cannot be read ({error})") from error
+
+
+remembered = Remembered(_operation)
 
 
 def of_decision(decision: Decision, operation_id: str | None = None) -> dict[str, Any]:

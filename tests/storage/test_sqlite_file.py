@@ -23,6 +23,7 @@ from autoscaler.ports import OperationOpenError, SeenNode
 from autoscaler.storage import connection as connections
 from autoscaler.storage import rows, sqlite
 from autoscaler.storage.database import DatabaseStore
+from autoscaler.storage.remembered import Remembered
 from tests.storage import samples
 from tests.storage.samples import INSTANCE, NOW
 
@@ -354,16 +355,16 @@ async def test_the_history_of_a_closed_store_is_refused(open_store):
         store.history.decisions("orders")
 
 
-async def test_what_is_remembered_of_rows_holds_no_lists_of_jobs(open_store):
-    store = open_store()
-    rows._operation.cache_clear()
+async def test_what_is_remembered_of_rows_holds_no_lists_of_jobs(open_store, monkeypatch):
+    store, remembered = open_store(), Remembered(rows._operation)
+    monkeypatch.setattr(rows, "remembered", remembered)
     planned = samples.operation(known_jobs=frozenset(f"job{number}" for number in range(5000)))
     await store.commit_intent(planned, samples.decision())
     assert await store.open_operations() == (planned,)
-    assert rows._operation.cache_info().currsize == 0
+    assert len(remembered) == 0
     await store.update(planned.step(State.REJECTED, at=NOW), was=planned)
     await store.operations(INSTANCE, since=NOW)
-    assert rows._operation.cache_info().currsize == 1
+    assert len(remembered) == 1
 
 
 # --- rows that cannot be read ----------------------------------------------------------------------------------------
