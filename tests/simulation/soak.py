@@ -1,7 +1,7 @@
 """Many histories in many processes: `make soak SEEDS=200`, or one again: `python -m tests.simulation.soak --seed 17`.
 
-Seeds are played for `--days` each; then the one scale-out of test_kills.py, killed at every step and commit. A seed
-that fails is printed with what was wrong; the same seed is the same history on any machine.
+Seeds are played for `--days` each; then the one scale-out of test_kills.py, killed at every step and commit. What
+fails is printed as the command that plays it again, with what was wrong; a history is the same on any machine.
 """
 
 import argparse
@@ -9,7 +9,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -25,12 +25,13 @@ def played(plan: Plan) -> history.Report:
         return history.play(plan, Path(folder))
 
 
-def kills() -> Iterator[Plan]:
+def kills() -> Iterator[tuple[str, Plan]]:
     """A kill, and a stop, at every step and commit of one scale-out."""
     told = played(test_kills.ONE_SCALE_OUT)
     share = test_kills.INTERESTING / test_kills.ONE_SCALE_OUT.length
     for kind, count in (("kill", told.steps), ("term", told.steps), ("kill_commit", told.commits)):
-        yield from (test_kills.killed(kind, number) for number in range(1, round(count * share) + 50))
+        for number in range(1, round(count * share) + 50):
+            yield f"--end {kind}:{number}", test_kills.killed(kind, number)
 
 
 def main() -> int:
@@ -41,26 +42,35 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="only this one")
     parser.add_argument("--days", type=float, default=3.0, help="simulated days of each")
     parser.add_argument("--kills", action=argparse.BooleanOptionalAction, default=True, help="kill at every step, too")
+    parser.add_argument("--end", metavar="KIND:NUMBER", help="only the scale-out that ends so, such as kill:17")
     wanted = parser.parse_args()
+    if wanted.end is not None:
+        kind, _, number = wanted.end.partition(":")
+        if kind not in ("kill", "term", "kill_commit") or not number.isdigit():
+            parser.error(f"--end is kill, term or kill_commit, a colon and a number, and not {wanted.end}")
+        return _told([(f"--end {wanted.end}", test_kills.killed(kind, int(number)))])
     seeds = [wanted.seed] if wanted.seed is not None else range(wanted.first, wanted.first + wanted.seeds)
-    all_plans = [plans.of_seed(seed, length=wanted.days * 24 * HOUR) for seed in seeds]
+    named = [
+        (f"--seed {seed} --days {wanted.days:g}", plans.of_seed(seed, length=wanted.days * 24 * HOUR)) for seed in seeds
+    ]
     if wanted.kills and wanted.seed is None:
-        all_plans += kills()
-    return _told(all_plans)
+        named += kills()
+    return _told(named)
 
 
-def _told(all_plans: list[Plan]) -> int:
+def _told(named: Sequence[tuple[str, Plan]]) -> int:
     begun, failed, calls, accepted, ended = time.monotonic(), 0, 0, 0, 0
     with ProcessPoolExecutor() as workers:
-        for number, report in enumerate(workers.map(partial(played), all_plans), start=1):
+        reports = workers.map(partial(played), [plan for _, plan in named])
+        for number, ((name, _), report) in enumerate(zip(named, reports, strict=True), start=1):
             calls, accepted, ended = calls + report.calls, accepted + report.accepted, ended + report.lives - 1
             if report.problems:
                 failed += 1
-                sys.stdout.write(f"seed {report.plan.seed} {report.plan.disturbances}\n")
+                sys.stdout.write(f"python -m tests.simulation.soak {name}\n")
                 sys.stdout.writelines(f"    {problem}\n" for problem in report.problems)
-            if number % 50 == 0 or number == len(all_plans):
+            if number % 50 == 0 or number == len(named):
                 sys.stdout.write(
-                    f"{number} of {len(all_plans)} histories, {failed} failed, {time.monotonic() - begun:.0f} s\n"
+                    f"{number} of {len(named)} histories, {failed} failed, {time.monotonic() - begun:.0f} s\n"
                 )
                 sys.stdout.flush()
     sys.stdout.write(f"{calls} calls, {accepted} changes accepted, {ended} times the process ended and began again\n")
