@@ -74,12 +74,13 @@ class Group:
 
 @dataclass(frozen=True)
 class Ending:
-    """How a job will end: at `at` (None: never), with `arriving` of its nodes serving."""
+    """How a job will end: at `at` (None: never), with `arriving` of its nodes serving since `settles_at`."""
 
     at: datetime | None
     status: JobStatus
     arriving: int
     fail_reason: str = ""
+    settles_at: datetime | None = None  # when its nodes serve, or are gone; None: when it ends
 
 
 @dataclass
@@ -96,6 +97,7 @@ class Job:
     nodes: list[Node]
     status: JobStatus = JobStatus.RUNNING
     shown: bool = False  # whether the instance's status and the new nodes can be seen already
+    settled: bool = False  # whether its nodes serve, or are gone
 
     @property
     def running(self) -> bool:

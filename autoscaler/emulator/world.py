@@ -83,8 +83,12 @@ class World:
         for job in sorted(filter(_running, self.jobs), key=lambda job: job.ending.at or _FOREVER):
             if not job.shown and job.shows_at <= now:
                 self._show(job)
+            settles_at = job.ending.settles_at or job.ending.at
+            if settles_at is not None and settles_at <= now and not job.settled:
+                self._settle(job, settles_at)
             if job.ending.at is not None and job.ending.at <= now:
-                self._finish(job, job.ending.at)
+                job.status = job.ending.status
+                self.instances[job.instance_id].updated_at = job.ending.at
 
     def _show(self, job: records.Job) -> None:
         """The status and the new nodes can be seen from now on."""
@@ -93,17 +97,17 @@ class World:
         if job.name is JobName.ENLARGE:
             self.group(job.instance_id, job.group_id).nodes.extend(job.nodes)
 
-    def _finish(self, job: records.Job, at: datetime) -> None:
+    def _settle(self, job: records.Job, at: datetime) -> None:
         if not job.shown:
             self._show(job)
-        job.status = job.ending.status
-        self.instances[job.instance_id].updated_at = at
-        if job.name is JobName.REDUCE and job.status is JobStatus.COMPLETED:
-            self._remove(self.group(job.instance_id, job.group_id), job.nodes, at)
-        elif job.name is JobName.ENLARGE:
-            self._settle(self.group(job.instance_id, job.group_id), job, at)
+        job.settled = True
+        group = self.group(job.instance_id, job.group_id)
+        if job.name is JobName.ENLARGE:
+            self._add(group, job, at)
+        elif job.ending.status is JobStatus.COMPLETED:
+            self._remove(group, job.nodes, at)
 
-    def _settle(self, group: records.Group, job: records.Job, at: datetime) -> None:
+    def _add(self, group: records.Group, job: records.Job, at: datetime) -> None:
         """The nodes that arrived serve; the others stay as failed ones, or (a job that just failed) are gone."""
         for node in job.nodes[: job.ending.arriving]:
             node.status, node.ready_at = NodeStatus.NORMAL, at
@@ -297,7 +301,7 @@ class World:
                 return records.Ending(at, JobStatus.FAILED, arriving, "The node could not be added.")
             case faults.Kind.JOB_NEVER_ENDS:
                 return records.Ending(None, JobStatus.RUNNING, 0)
-        return records.Ending(at, JobStatus.COMPLETED, count)
+        return records.Ending(at, JobStatus.COMPLETED, count, settles_at=at - self.settings.jobs.completion_delay)
 
     # What happens without a call
 

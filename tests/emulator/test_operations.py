@@ -1,5 +1,6 @@
 """What the emulated DDM accepts, refuses and does with time."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -42,6 +43,25 @@ async def test_a_scale_in_keeps_its_nodes_until_the_end(caller, clock):
     assert len(await caller.node_ids()) == 2
     clock.advance(minutes=1)
     assert await caller.node_ids() == [first]
+
+
+async def test_nodes_may_serve_and_be_gone_before_their_job_ends(start, clock):
+    caller = await start(jobs={"completion_delay": timedelta(minutes=1)})
+    seen = []
+    for change in (caller.enlarge, caller.reduce):
+        await change()
+        for minutes in (3, 1, 1):
+            clock.advance(minutes=minutes)
+            shown = await caller.ddm("/v1/{p}/instances/{i}")
+            seen.append((shown["status"], await caller.statuses(), (await caller.jobs())[0]["status"]))
+    assert seen == [
+        ("GROWING", ["normal", "normal", "creating"], "Running"),
+        ("GROWING", ["normal"] * 3, "Running"),
+        ("RUNNING", ["normal"] * 3, "Completed"),
+        ("REDUCING", ["normal"] * 3, "Running"),
+        ("REDUCING", ["normal"] * 2, "Running"),
+        ("RUNNING", ["normal"] * 2, "Completed"),
+    ]
 
 
 @pytest.mark.parametrize(

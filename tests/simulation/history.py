@@ -317,6 +317,7 @@ def _scenario(plan: Plan) -> scenario.Scenario:
                 enlarge=timedelta(seconds=plan.enlarge),
                 reduce=timedelta(seconds=plan.enlarge),
                 status_delay=timedelta(seconds=min(plan.status_delay, plan.enlarge)),
+                completion_delay=timedelta(seconds=min(plan.completion_delay, plan.enlarge)),
             ),
             "metrics": scenario.Metrics(lag=timedelta(seconds=plan.lag)),
         }

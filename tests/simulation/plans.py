@@ -50,6 +50,7 @@ class Plan:
     most: int = 10
     enlarge: float = 300.0
     status_delay: float = 30.0
+    completion_delay: float = 0.0  # of `enlarge`, from nodes that serve to the end of their job
     lag: float = 120.0
     daemons: int = 1  # on one store
     files: bool = False  # the daemon reads its configuration from files, which may change
@@ -247,6 +248,7 @@ def of_seed(seed: int, *, length: float = 24 * HOUR) -> Plan:
         start=more.choice((START, IN_AUTUMN)),
         length=length,
         windows=more.random() < 0.6,
+        completion_delay=more.choice((0.0, 0.0, 20.0, 90.0)),
         api=chance.choice(("v2", "v3")),
         mode="observe" if chance.random() < 0.1 and daemons == 1 else "enforce",
         prepaid=chance.random() < 0.1 and daemons == 1,
