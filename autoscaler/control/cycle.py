@@ -149,7 +149,7 @@ class Cycle:
             if not self._roster.holds(policy, second.observation.mode):
                 raise PolicyReplaced("its policy was changed while this was being decided; the next cycle decides anew")
             if not _would_move(second.decision) or _direction(second.decision) is direction:
-                second = _waiting_for_calls(second)
+                second = _waiting_to_learn(_waiting_for_calls(second))
                 return await self._commit(second) if second.moves else second
         return await self._act(second)
 
@@ -270,6 +270,15 @@ def _waiting_for_calls(one: Evaluated) -> Evaluated:
     if not one.moves or last is None or waits[last] <= NO_TIME:
         return one
     sentence = f"the call of operation {last.id} may still arrive, until {rfc3339(now + waits[last])}"
+    return replace(one, decision=_held(one.decision, Reason.IN_PROGRESS, sentence))
+
+
+def _waiting_to_learn(one: Evaluated) -> Evaluated:
+    """Held where the group was never seen and a job moved its nodes, which nothing else tells of; it may have ended."""
+    job = one.seen.unlearned
+    if not one.moves or job is None:
+        return one
+    sentence = f"job {job.id} ({job.name}) was under way when the group was seen for the first time"
     return replace(one, decision=_held(one.decision, Reason.IN_PROGRESS, sentence))
 
 

@@ -93,6 +93,19 @@ def foreign_job(*, target: str, instance: InstanceKey, group_id: str, job: Job) 
     return _foreign(f"job-{job.id}-{group_id}", target, instance, group_id, change, at, job_id=job.id)
 
 
+def unlearned(instance: InstanceKey, snapshot: Snapshot, jobs: Iterable[Job]) -> Job | None:
+    """Of a group that was never seen, the change under way that only its job will tell of; None where there is none.
+
+    A node that does not serve yet tells of it later. Where all do, those that it added may be among them already (the
+    cloud does not say how long before the job's end they serve): taken for nodes that have always been there, nothing
+    would tell of the change any more, and no cooldown would follow it.
+    """
+    if snapshot.node_ids != snapshot.ready_ids:
+        return None
+    moves = (job for job in jobs if job.instance_id == instance.instance_id and job.direction is not None)
+    return next((job for job in moves if not job.finished), None)
+
+
 def _foreign(
     name: str, target: str, instance: InstanceKey, group_id: str, change: int, at: datetime, job_id: str | None = None
 ) -> Operation:

@@ -29,6 +29,7 @@ class Seen:
     snapshot: Snapshot
     counted_from: Mapping[str, datetime]  # ready node → from when its metrics count
     led: bool  # by us while it was looked at: what changed is in the store
+    unlearned: Job | None = None  # of a group that the store has never seen: a change under way, learned when it ends
 
 
 @dataclass(frozen=True)
@@ -99,12 +100,14 @@ class Poller:
         instance = InstanceKey(scope.region, scope.project_id, policy.target.instance_id)
         led = self._leadership.leads
         before = await self._store.seen_nodes(instance, answer.group_id)
+        unlearned = None
         if before is None and led:
             await self._import_jobs_of_new_group(policy, instance, answer, jobs, now)
+            unlearned = group_watch.unlearned(instance, answer, await jobs.read())
         seen = group_watch.look(before, answer, now)
-        if led and seen.news and not await self._ours_explains(instance, answer):
+        if led and seen.news and unlearned is None and not await self._ours_explains(instance, answer):
             await self._note(policy, instance, answer, seen.change, now)
-        return Seen(policy, instance, answer, seen.counted_from(answer, policy.warm_up), led)
+        return Seen(policy, instance, answer, seen.counted_from(answer, policy.warm_up), led, unlearned)
 
     async def _ours_explains(self, instance: InstanceKey, snapshot: Snapshot) -> bool:
         """Whether an operation of ours is (or was, when this was read) at work on the group."""

@@ -820,6 +820,45 @@ async def test_a_group_seen_before_is_not_asked_for_old_jobs(house):
     assert house.cloud.calls == ["describe"]
 
 
+async def test_an_empty_store_learns_of_a_job_whose_nodes_serve_already_when_it_ends(house):
+    """The cloud does not say how long nodes serve before their job ends: they would pass for ones always there."""
+    house.cloud.begin_job("theirs", created_at=house.clock.now() - 4 * MINUTE)
+    house.metrics.stand_at(90)
+    assert (await house.decision()).reason == "in_progress"
+    house.start()
+    house.minutes()
+    house.cloud.finish("theirs")
+    await house.evaluate()
+    house.minutes(4)
+    record = await house.decision()
+    assert (record.reason, record.details["cooldown"]) == ("cooldown", "until 2026-11-23T12:11:00Z")
+    assert len(house.foreign) == 1
+
+
+async def test_a_job_that_ends_just_before_acting_does_not_let_a_new_group_act(house):
+    house.cloud.begin_job("theirs", created_at=house.clock.now() - 4 * MINUTE)
+    house.metrics.stand_at(90)
+
+    def ends(call: str) -> None:
+        if call == "jobs" and house.cloud.calls.count("jobs") == 2:
+            house.cloud.finish("theirs")
+
+    house.cloud.on_call = ends
+    record = await house.decision()
+    assert (record.reason, house.cloud.mutations) == ("in_progress", [])
+    assert "theirs (EnlargeNode) was under way" in record.details["in_progress"]
+
+
+async def test_an_empty_store_sees_a_node_that_does_not_serve_yet_when_it_does(house):
+    house.cloud.begin_job("theirs", created_at=house.clock.now() - 4 * MINUTE)
+    house.cloud.add(status="creating")
+    await house.evaluate()
+    house.cloud.serve()
+    await house.evaluate()
+    (operation,) = house.foreign
+    assert (operation.direction, operation.job_id) == (Direction.OUT, None)
+
+
 async def test_a_job_list_that_cannot_be_read_lets_a_new_group_wait(house):
     house.cloud.broken["jobs"] = Unavailable("503")
     assert await house.evaluate() == []

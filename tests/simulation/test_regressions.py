@@ -10,6 +10,19 @@ FOUND = {
         # change when it began to serve, and the next node was bought five seconds later.
         plans.alone("lost volume", seed=1)
     ),
+    "a store lost between the nodes that serve and the end of their job forgot its cooldown": (
+        # The new store saw only nodes that served, and a job that was no finished one: when that ended, nothing told of
+        # the change, and more nodes were bought at once, on samples from before it.
+        plans.Plan(
+            seed=1,
+            length=1800.0,
+            nodes=2,
+            steady=6.0,
+            enlarge=300.0,
+            completion_delay=90.0,
+            disturbances=(plans.Disturbance(215.0, "volume", {"after": 1.0}),),
+        )
+    ),
     "somebody else took the last node, and the emulated cloud broke": (
         # It refused that to the daemon only; of a group without nodes it could not answer any more.
         plans.Plan(
