@@ -5,6 +5,7 @@ Each plan is short, and made so that the broken line is gone through while it ma
 
 import dataclasses
 from collections.abc import Callable
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,11 +13,11 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from autoscaler.control import console, cycle, executor, poller, reconciler
-from autoscaler.core import outcome, permissible
+from autoscaler.core import outcome, permissible, window
 from autoscaler.core.rules import view
 from autoscaler.huaweicloud import series
 from autoscaler.storage import leased, transactions
-from tests.simulation import history
+from tests.simulation import history, plans
 from tests.simulation.broken import Break
 from tests.simulation.plans import Disturbance, Plan
 from tests.simulation.test_kills import ONE_SCALE_OUT
@@ -181,6 +182,16 @@ BROKEN: dict[str, tuple[Break, list[Plan] | Callable[[], list[Plan]], str]] = {
         [plan(COOL, of_metrics("duplicated"), steady=3.0)],
         "and the cloud told",
     ),
+    "a new store learns of no job that has ended": (
+        Break(poller, "await self._import_jobs_of_new_group(policy, instance, answer, jobs, now)", "pass"),
+        [plan(ONE_SCALE_OUT, (DONE + 20, "volume", {"after": 1.0}))],
+        "had ended before the store was lost",
+    ),
+    "the clocks of a window are those of Greenwich": (
+        Break(window, "zone = ZoneInfo(timezone)", "zone = ZoneInfo('UTC')"),
+        [plan(COOL, start=plans.IN_AUTUMN + timedelta(hours=18), length=4 * plans.HOUR, nodes=2, windows=True)],
+        "by a schedule, to",
+    ),
     "whoever thinks so leads": (
         Break(leased, "lease_row.hold(connection, self._held, self._site.name)", "pass"),
         lambda: [stopped_around_the_commit(-1, seconds) for seconds in (30.0, 60.0)],
@@ -197,11 +208,11 @@ BROKEN: dict[str, tuple[Break, list[Plan] | Callable[[], list[Plan]], str]] = {
 @pytest.mark.parametrize("name", BROKEN)
 def test_the_watch_complains_of_a_broken_piece_and_not_of_a_whole_one(name, tmp_path_factory, monkeypatch):
     broken, told, words = BROKEN[name]
-    plans = told() if callable(told) else told
-    for whole in plans:
+    histories = told() if callable(told) else told
+    for whole in histories:
         assert history.play(whole, tmp_path_factory.mktemp("whole")).problems == []
     broken.load(monkeypatch)
-    for one in plans:
+    for one in histories:
         found = history.play(one, tmp_path_factory.mktemp("broken")).problems
         assert any(words in problem for problem in found), found
 

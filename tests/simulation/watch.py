@@ -32,6 +32,9 @@ WELL_AGAIN = 900.0
 STRUCK = 120.0
 """Seconds after a call that was struck: the cycle that it was of, which may leave no record, and the next."""
 
+LEARNED_OF = timedelta(hours=20)
+"""Before a store was lost: jobs of a day, less the time in which the new one may have seen nothing yet."""
+
 SLACK = timedelta(seconds=1)
 
 BY_METRICS = ("above_threshold", "below_threshold", "above_target", "below_target")
@@ -73,6 +76,7 @@ class Watch:
         self._file = file
         self._report = report
         self._volume = 0
+        self._lost_at = 0.0  # the last of those before it
         self._changed: float = float("-inf")
         self.calls: list[Call] = []
         self._followed: dict[str, str | None] = {}  # the job that each operation was told by
@@ -108,6 +112,7 @@ class Watch:
 
     def volume_lost(self) -> None:
         self._volume += 1
+        self._lost_at = self._timeline.elapsed
         self.standing.lost()
 
     # An intent is committed
@@ -306,6 +311,7 @@ class Watch:
         for call in self.calls:
             if call.volume == self._volume:
                 self._check_outcome(call, states.get(call.intent))
+        self._check_learned_again(file)
 
     def _check_lively(self, file: Path, down: Sequence[tuple[float, float]]) -> None:
         """Wherever nothing is wrong (any more), a record comes every minute: not only at the end of all."""
@@ -356,6 +362,32 @@ class Watch:
         if state == "planned":
             self.wrong(f"{call.intent} is still planned")
 
+    def _check_learned_again(self, file: Path) -> None:
+        """What the calls of a lost store came to is in the new one as somebody else's, by the job or by its nodes."""
+        forgets = any(one.values.get("kind") == "job_list_forgets" for one in self._plan.disturbances)
+        if self._volume == 0 or forgets:
+            return
+        with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as opened:
+            foreign = opened.execute(
+                'SELECT job_id, direction, committed_at FROM operations WHERE "foreign"'
+            ).fetchall()
+        listed = {job_id for job_id, _, _ in foreign}
+        moved = {(direction, _moment(at)) for _, direction, at in foreign}
+        lost_at = self._timeline.start + timedelta(seconds=self._lost_at)
+        for call in self.calls:
+            job = next((one for one in self._ours() if call.mutation and one.id == call.mutation.job_id), None)
+            if call.volume == self._volume or job is None or job.ending.at is None or not _came_to_something(job):
+                continue
+            if lost_at - LEARNED_OF <= job.ending.at < lost_at and job.id not in listed:
+                self.wrong(f"{job.name} {job.id} had ended before the store was lost, and the new one was not told")
+            elif (
+                job.ending.at >= lost_at
+                and self._last_foreign() == float("-inf")
+                and job.id not in listed
+                and not any(one == call.direction and at >= lost_at for one, at in moved)
+            ):
+                self.wrong(f"{job.name} {job.id} was under way when the store was lost, and the new one was not told")
+
     def _taken_away(self, call: Call, job: records.Job) -> bool:
         """Somebody else removed a node of it before it could end, as the instance was frozen, or we were away."""
         ended = self._ended.get(call.intent)
@@ -376,6 +408,11 @@ def _covered(start: float, end: float, spells: Sequence[tuple[float, float]]) ->
         if to > from_:
             covered, reached = covered + to - from_, to
     return covered
+
+
+def _came_to_something(job: records.Job) -> bool:
+    """Failures are not learned again: docs/deployment.md."""
+    return job.status is records.JobStatus.COMPLETED
 
 
 def outcomes(job: records.Job) -> tuple[str, ...]:
