@@ -74,7 +74,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Ending:
-    """How a job will end: at `at` (None: never), with `arriving` of its nodes serving since `settles_at`."""
+    """How a job will end: at `at` (None: never), with `arriving` of its nodes serving from `settles_at` on."""
 
     at: datetime | None
     status: JobStatus

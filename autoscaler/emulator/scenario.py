@@ -79,7 +79,8 @@ class Jobs(_Part):
     enlarge: Duration = timedelta(minutes=5)
     reduce: Duration = timedelta(minutes=5)
     status_delay: Duration = timedelta(seconds=30)  # until GROWING or REDUCING, and the new nodes, can be seen
-    completion_delay: Duration = timedelta()  # of the above, from nodes that serve (or are gone) to the job's end
+    completion_delay: Duration = timedelta()  # of the above, from nodes that serve (or are gone) to the job's end …
+    serving_delay: Duration = timedelta()  # … or, after it, from the end of an enlarge to nodes that serve
 
 
 class Flavor(_Part):

@@ -80,13 +80,13 @@ class World:
             self.box.arm(request, now.timestamp())
 
     def _finish_jobs(self, now: datetime) -> None:
-        for job in sorted(filter(_running, self.jobs), key=lambda job: job.ending.at or _FOREVER):
+        for job in sorted(filter(_not_done, self.jobs), key=lambda job: job.ending.at or _FOREVER):
             if not job.shown and job.shows_at <= now:
                 self._show(job)
             settles_at = job.ending.settles_at or job.ending.at
             if settles_at is not None and settles_at <= now and not job.settled:
                 self._settle(job, settles_at)
-            if job.ending.at is not None and job.ending.at <= now:
+            if job.running and job.ending.at is not None and job.ending.at <= now:
                 job.status = job.ending.status
                 self.instances[job.instance_id].updated_at = job.ending.at
 
@@ -301,7 +301,8 @@ class World:
                 return records.Ending(at, JobStatus.FAILED, arriving, "The node could not be added.")
             case faults.Kind.JOB_NEVER_ENDS:
                 return records.Ending(None, JobStatus.RUNNING, 0)
-        return records.Ending(at, JobStatus.COMPLETED, count, settles_at=at - self.settings.jobs.completion_delay)
+        early, late = self.settings.jobs.completion_delay, self.settings.jobs.serving_delay if enlarges else timedelta()
+        return records.Ending(at, JobStatus.COMPLETED, count, settles_at=max(now, at - early + late))
 
     # What happens without a call
 
@@ -408,5 +409,5 @@ class World:
 _FAILED_PLAINLY = "The task failed."
 
 
-def _running(job: records.Job) -> bool:
-    return job.running
+def _not_done(job: records.Job) -> bool:
+    return job.running or not job.settled

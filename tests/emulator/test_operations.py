@@ -64,6 +64,20 @@ async def test_nodes_may_serve_and_be_gone_before_their_job_ends(start, clock):
     ]
 
 
+async def test_an_enlarge_may_end_before_its_nodes_serve(start, clock):
+    caller = await start(jobs={"serving_delay": timedelta(minutes=1)})
+    await caller.enlarge()
+    seen = []
+    for minutes in (5, 1):
+        clock.advance(minutes=minutes)
+        shown = await caller.ddm("/v1/{p}/instances/{i}")
+        seen.append((shown["status"], await caller.statuses(), (await caller.jobs())[0]["status"]))
+    assert seen == [
+        ("RUNNING", ["normal", "normal", "creating"], "Completed"),
+        ("RUNNING", ["normal"] * 3, "Completed"),
+    ]
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -11,7 +11,6 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +81,7 @@ class History:
         self.chance = random.Random(f"history {plan.seed}")  # noqa: S311
         self.machines = [Machine(name) for name in ("first", "second")[: plan.daemons]]
         self._lists = 0
-        self._at_preflight: list[Callable[[], None]] = []
+        self._at_preflight: list[Disturbance] = []
         self.beside: set[asyncio.Task[None]] = set()  # people who look at things for a while
         self._folder = folder
 
@@ -235,11 +234,10 @@ class History:
             await asyncio.sleep(max(0.0, one.at - self.timeline.elapsed))
             self.note(f"{one.kind} {dict(one.values)}")
             self.report.names.add(one.values.get("name", one.kind))
-            do = partial(self._kinds[one.kind], one)
             if one.values.get("when") == "pre-flight":
-                self._at_preflight.append(do)
+                self._at_preflight.append(one)
             else:
-                do()
+                self._kinds[one.kind](one)
 
     def _written(self, request: httpx.Request) -> Any:
         """A request leaves. Each pre-flight lists the jobs: what waits for one is done while the answer travels."""
@@ -247,8 +245,9 @@ class History:
         self._lists += lists_jobs
         if self._at_preflight and lists_jobs and self._lists > 1:  # the first list is for the empty store
             waiting, self._at_preflight = self._at_preflight, []
-            for do in waiting:
-                do()
+            for one in waiting:
+                self.watch.comes_late(one)
+                self._kinds[one.kind](one)
         return self.watch.written(request)
 
     def note(self, what: str) -> None:
@@ -316,8 +315,11 @@ def _scenario(plan: Plan) -> scenario.Scenario:
             "jobs": scenario.Jobs(
                 enlarge=timedelta(seconds=plan.enlarge),
                 reduce=timedelta(seconds=plan.enlarge),
-                status_delay=timedelta(seconds=min(plan.status_delay, plan.enlarge)),
-                completion_delay=timedelta(seconds=min(plan.completion_delay, plan.enlarge)),
+                status_delay=timedelta(
+                    seconds=plan.enlarge if plan.late_status else min(plan.status_delay, plan.enlarge)
+                ),
+                completion_delay=timedelta(seconds=max(0.0, min(plan.completion_delay, plan.enlarge))),
+                serving_delay=timedelta(seconds=max(0.0, -plan.completion_delay)),
             ),
             "metrics": scenario.Metrics(lag=timedelta(seconds=plan.lag)),
         }

@@ -50,7 +50,8 @@ class Plan:
     most: int = 10
     enlarge: float = 300.0
     status_delay: float = 30.0
-    completion_delay: float = 0.0  # of `enlarge`, from nodes that serve to the end of their job
+    late_status: bool = False  # nothing of a job shows at its instance before its end
+    completion_delay: float = 0.0  # of `enlarge`, from nodes that serve to the end of their job; below 0: the other way
     lag: float = 120.0
     daemons: int = 1  # on one store
     files: bool = False  # the daemon reads its configuration from files, which may change
@@ -248,7 +249,8 @@ def of_seed(seed: int, *, length: float = 24 * HOUR) -> Plan:
         start=more.choice((START, IN_AUTUMN)),
         length=length,
         windows=more.random() < 0.6,
-        completion_delay=more.choice((0.0, 0.0, 20.0, 90.0)),
+        completion_delay=more.choice((0.0, 0.0, 0.0, 20.0, 90.0, -30.0, -200.0)),
+        late_status=more.random() < 0.15,
         api=chance.choice(("v2", "v3")),
         mode="observe" if chance.random() < 0.1 and daemons == 1 else "enforce",
         prepaid=chance.random() < 0.1 and daemons == 1,

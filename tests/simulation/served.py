@@ -55,7 +55,9 @@ def _metrics(body: bytes) -> Sequence[Any]:
     return found
 
 
-def lacks(record: Mapping[str, Any], rule: MetricRule, told: Told, group: Group, warm_up: timedelta) -> Iterator[str]:
+def lacks(
+    record: Mapping[str, Any], rule: MetricRule, told: Told, group: Group, warm: Mapping[str, datetime]
+) -> Iterator[str]:
     """Why a decision to move by this rule has no grounds in what the cloud told of the nodes that there are."""
     (mine,) = (one for one in record["rules"] if one["rule"] == rule.name)
     if mine["value"] is None:
@@ -65,7 +67,7 @@ def lacks(record: Mapping[str, Any], rule: MetricRule, told: Told, group: Group,
     due = _span(rule, is_in=is_in) // MINUTE
     as_of = datetime.fromisoformat(mine["as_of"])
     minutes = [as_of - number * MINUTE for number in range(due)]
-    counted = [node.id for node in group.nodes if node.ready_at is not None and node.ready_at + warm_up <= minutes[-1]]
+    counted = [node.id for node in group.nodes if node.id in warm and warm[node.id] <= minutes[-1]]
     values = {minute: [told[node][minute] for node in counted if minute in told.get(node, {})] for minute in minutes}
     whole = [minute for minute, found in values.items() if found and len(found) == len(counted)]
     if is_in and (5 * len(whole) < 4 * due or mine["samples"] > len(whole)):

@@ -99,8 +99,9 @@ class Trouble:
     def short(self, _one: Disturbance) -> None:
         """The job that runs will say Completed, and bring fewer nodes than it was asked for."""
         job = self._history.world.running_job(self._history.the_instance.id)
-        if job is not None and job.name is records.JobName.ENLARGE and job.ending.at is not None:
-            job.ending = records.Ending(job.ending.at, job.ending.status, max(0, len(job.nodes) - 1))
+        if job is None or job.name is not records.JobName.ENLARGE or job.ending.at is None or job.settled:
+            return
+        job.ending = dataclasses.replace(job.ending, arriving=max(0, len(job.nodes) - 1))
 
     def network(self, one: Disturbance) -> None:
         self._history.network.down = _DOWN[one.values["how"]]

@@ -13,10 +13,10 @@ from typing import Any
 import httpx
 
 from autoscaler.core.policy import Policy
-from autoscaler.emulator import cloud, records, world
+from autoscaler.emulator import cloud, faults, records, world
 from tests.simulation import life, served, shared_store, windows
 from tests.simulation.machine import Machine
-from tests.simulation.plans import Plan
+from tests.simulation.plans import Disturbance, Plan
 from tests.simulation.standing import Standing
 from tests.simulation.virtual_time import Timeline
 
@@ -92,13 +92,17 @@ class Watch:
             return mutation
 
         the_cloud.read = noted  # type: ignore[method-assign]  # listens at the door
+        self._late: list[tuple[float, float]] = []  # from when to when disturbances lasted that had waited
         self._struck: list[float] = []
+        self._forgotten_lists: list[float] = []
         take = the_world.box.take
 
         def noted_strike(*args: Any) -> Any:
             struck = take(*args)
             if struck is not None:
                 self._struck.append(timeline.elapsed)
+                if struck.request.kind is faults.Kind.JOB_LIST_FORGETS:
+                    self._forgotten_lists.append(timeline.elapsed)
             return struck
 
         the_world.box.take = noted_strike  # type: ignore[method-assign, assignment]  # same
@@ -114,6 +118,10 @@ class Watch:
         self._volume += 1
         self._lost_at = self._timeline.elapsed
         self.standing.lost()
+
+    def comes_late(self, one: Disturbance) -> None:
+        """It waited for a pre-flight, which is now."""
+        self._late.append((self._timeline.elapsed, self._timeline.elapsed + one.lasts))
 
     # An intent is committed
 
@@ -145,16 +153,23 @@ class Watch:
                 told = json.loads(record)
                 whys = self.standing.wrong(told, self._timeline.wall, sure=self._plan.clocks_agree)
                 by_the_clock = windows.wrong(told) if self._plan.windows and self._plan.clocks_agree else ()
-                for why in (*whys, *self._lacks(told), *by_the_clock):
+                for why in (*whys, *self._lacks(told, file), *by_the_clock):
                     self.wrong(f"intent {intent} is committed {why}")
 
-    def _lacks(self, record: dict[str, Any]) -> Iterator[str]:
+    def _lacks(self, record: dict[str, Any], file: sqlite3.Connection) -> Iterator[str]:
         """Grounds by metrics that the cloud never told to this process."""
         groups = next(iter(self._world.instances.values())).groups
         if record["reason"] in BY_METRICS and groups:
-            told = life.current().served.values()
+            told, warm = life.current().served.values(), self._warm(file)
             for rule in self._policy.metric_rules:
-                yield from served.lacks(record, rule, told, groups[0], self._policy.warm_up)
+                yield from served.lacks(record, rule, told, groups[0], warm)
+
+    def _warm(self, file: sqlite3.Connection) -> dict[str, datetime]:
+        """From when the daemon may count each node: it cannot know of one before it has seen it serve."""
+        nodes = [one for (row,) in file.execute("SELECT nodes FROM seen_nodes") for one in json.loads(row)]
+        served = {one["id"]: one["first_ready_at"] for one in nodes if one["first_ready_at"] is not None}
+        always = {one["id"]: _moment(0) for one in nodes if one["warm"]}
+        return {node: _moment(at) + self._policy.warm_up for node, at in served.items()} | always
 
     # A call leaves
 
@@ -205,9 +220,15 @@ class Watch:
         if not self._plan.clocks_agree or call.reason in ("below_min", "above_max", "override"):
             return
         for job in self._ours():
+            if self._of_a_lost_store(job) and self._no_list_since(self._lost_at):
+                continue
             waits = self._waits(job, call)
             if job.ending.at is not None and self._timeline.now + SLACK < job.ending.at + waits:
                 self.wrong(f"{call.direction} {self._timeline.now - job.ending.at} after {job.name} {job.status} ended")
+
+    def _no_list_since(self, since: float) -> bool:
+        """Whether a list of jobs forgot them, and so a new store was told of none."""
+        return any(at >= since for at in self._forgotten_lists)
 
     def _waits(self, job: records.Job, call: Call) -> timedelta:
         out = job.name is records.JobName.ENLARGE
@@ -221,10 +242,10 @@ class Watch:
                 if call.direction == "out"
                 else timedelta(minutes=20)
             )
-        return timedelta(minutes=15) if same and not self._forgotten(job) else timedelta(0)
+        forgotten = self._of_a_lost_store(job)  # of failures nothing is learned again: docs/deployment.md
+        return timedelta(minutes=15) if same and not forgotten else timedelta(0)
 
-    def _forgotten(self, job: records.Job) -> bool:
-        """Whether the store that knew of it is lost: of failures nothing is learned again (docs/deployment.md)."""
+    def _of_a_lost_store(self, job: records.Job) -> bool:
         return any(
             call.volume < self._volume and call.mutation is not None and call.mutation.job_id == job.id
             for call in self.calls
@@ -238,7 +259,8 @@ class Watch:
         """Not out on samples from before the last change."""
         if not self._plan.clocks_agree or call.reason not in ("above_threshold", "above_target"):
             return
-        newest = max((job.ending.at for job in self._ours() if job.ending.at and job.ending.arriving), default=None)
+        known = [job for job in self._ours() if not (self._of_a_lost_store(job) and self._no_list_since(self._lost_at))]
+        newest = max((_settled(job) for job in known if job.ending.at and job.ending.arriving), default=None)
         for rule in call.record["rules"]:
             as_of = datetime.fromisoformat(rule["as_of"]) if rule.get("as_of") else None  # a schedule has none
             if newest is not None and as_of is not None and as_of < newest - SLACK:
@@ -320,9 +342,10 @@ class Watch:
         with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as opened:
             rows = opened.execute("SELECT at FROM decisions ORDER BY at").fetchall()
         times = [(_moment(at) - self._timeline.start).total_seconds() for (at,) in rows]
-        planned = [(one.at, one.at + one.lasts + WELL_AGAIN) for one in self._plan.disturbances]
+        planned = [(one.at, one.at + one.lasts) for one in self._plan.disturbances]
         struck = [(at, at + STRUCK) for at in self._struck]
-        spells = sorted([*planned, *struck, *((from_, to + WELL_AGAIN) for from_, to in down)])
+        wrong = [(from_, to + WELL_AGAIN) for from_, to in (*planned, *self._late, *down)]
+        spells = sorted([*wrong, *struck])
         for before, after in itertools.pairwise([*times, self._plan.length]):
             silent = after - before - _covered(before, after, spells)
             if silent > LONGEST_GAP:
@@ -364,8 +387,7 @@ class Watch:
 
     def _check_learned_again(self, file: Path) -> None:
         """What the calls of a lost store came to is in the new one as somebody else's, by the job or by its nodes."""
-        forgets = any(one.values.get("kind") == "job_list_forgets" for one in self._plan.disturbances)
-        if self._volume == 0 or forgets:
+        if self._volume == 0 or self._no_list_since(self._lost_at):
             return
         with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as opened:
             foreign = opened.execute(
@@ -397,7 +419,7 @@ class Watch:
         """A job that no list showed before an unclear call, and one did after it, looks like that call's own."""
         followed = self._followed.get(call.intent)
         older = any(one.id == followed and one.created_at < job.created_at for one in self._world.jobs)
-        return older and any(one.values.get("kind") == "job_list_forgets" for one in self._plan.disturbances)
+        return older and bool(self._forgotten_lists)
 
 
 def _covered(start: float, end: float, spells: Sequence[tuple[float, float]]) -> float:
@@ -408,6 +430,11 @@ def _covered(start: float, end: float, spells: Sequence[tuple[float, float]]) ->
         if to > from_:
             covered, reached = covered + to - from_, to
     return covered
+
+
+def _settled(job: records.Job) -> datetime:
+    """When a job that has ended and its nodes were both there."""
+    return max(at for at in (job.ending.at, job.ending.settles_at) if at is not None)
 
 
 def _came_to_something(job: records.Job) -> bool:
