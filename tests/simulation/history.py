@@ -5,6 +5,7 @@ Nothing in it waits and nothing comes from outside: the same plan is the same hi
 
 import asyncio
 import contextlib
+import contextvars
 import logging
 import random
 import uuid
@@ -109,6 +110,7 @@ class History:
 
     async def _play(self, timeline: Timeline) -> None:
         self.timeline = timeline
+        self._outside = contextvars.copy_context()
         self._build()
         disturbing = asyncio.create_task(self._disturb())
         await asyncio.gather(*(self._run(machine) for machine in self.machines))
@@ -247,7 +249,7 @@ class History:
             waiting, self._at_preflight = self._at_preflight, []
             for one in waiting:
                 self.watch.comes_late(one)
-                self._kinds[one.kind](one)
+                self._outside.copy().run(self._kinds[one.kind], one)  # what it begins must not end with this process
         return self.watch.written(request)
 
     def note(self, what: str) -> None:
