@@ -26,12 +26,13 @@ def played(plan: Plan) -> history.Report:
 
 
 def kills() -> Iterator[tuple[str, Plan]]:
-    """A kill, and a stop, at every step and commit of one scale-out."""
+    """A kill, and a stop, at every step and commit of one scale-out, in each order of what the cloud shows."""
     told = played(test_kills.ONE_SCALE_OUT)
     share = test_kills.INTERESTING / test_kills.ONE_SCALE_OUT.length
-    for kind, count in (("kill", told.steps), ("term", told.steps), ("kill_commit", told.commits)):
-        for number in range(1, round(count * share) + 50):
-            yield f"--end {kind}:{number}", test_kills.killed(kind, number)
+    for order in test_kills.ORDERS:
+        for kind, count in (("kill", told.steps), ("term", told.steps), ("kill_commit", told.commits)):
+            for number in range(1, round(count * share) + 50):
+                yield f"--end {kind}:{number}:{order}".rstrip(":"), test_kills.killed(kind, number, order)
 
 
 def main() -> int:
@@ -42,13 +43,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="only this one")
     parser.add_argument("--days", type=float, default=3.0, help="simulated days of each")
     parser.add_argument("--kills", action=argparse.BooleanOptionalAction, default=True, help="kill at every step, too")
-    parser.add_argument("--end", metavar="KIND:NUMBER", help="only the scale-out that ends so, such as kill:17")
+    parser.add_argument("--end", metavar="KIND:NUMBER[:ORDER]", help="only the scale-out that ends so, such as kill:17")
     wanted = parser.parse_args()
     if wanted.end is not None:
-        kind, _, number = wanted.end.partition(":")
-        if kind not in ("kill", "term", "kill_commit") or not number.isdigit():
-            parser.error(f"--end is kill, term or kill_commit, a colon and a number, and not {wanted.end}")
-        return _told([(f"--end {wanted.end}", test_kills.killed(kind, int(number)))])
+        kind, number, order = f"{wanted.end}::".split(":")[:3]
+        if kind not in ("kill", "term", "kill_commit") or not number.isdigit() or order not in test_kills.ORDERS:
+            parser.error(f"--end is like kill:17, term:17, kill_commit:3 or kill:17:early, and not {wanted.end}")
+        return _told([(f"--end {wanted.end}", test_kills.killed(kind, int(number), order))])
     seeds = [wanted.seed] if wanted.seed is not None else range(wanted.first, wanted.first + wanted.seeds)
     named = [
         (f"--seed {seed} --days {wanted.days:g}", plans.of_seed(seed, length=wanted.days * 24 * HOUR)) for seed in seeds

@@ -1,6 +1,7 @@
 """One scale-out, and the process killed at every step of it in turn: after every few awaits, and at every commit."""
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -13,14 +14,22 @@ STRIDE = 13
 ONE_SCALE_OUT = Plan(seed=1, length=0.75 * HOUR, steady=1.7, nodes=2, most=4, enlarge=40.0, status_delay=5.0, lag=60.0)
 """Two nodes at 85 %, three at 57: the first cycle adds a node, and that is all there is to do."""
 
+ORDERS: dict[str, dict[str, Any]] = {
+    "": {},
+    "early": {"completion_delay": 15.0},
+    "late": {"completion_delay": -20.0},
+    "unseen": {"late_status": True},
+}
+"""Nodes serve when their job ends, or before, or after it; or nothing shows at the instance until then."""
+
 INTERESTING = 240.0
 """Seconds in which all of it happens."""
 
 
-def killed(kind: str, number: int) -> Plan:
+def killed(kind: str, number: int, order: str = "") -> Plan:
     """The same, killed at that step (or commit) of its life, and started again a second later."""
     values = {"steps": number, "commits": number, "after": 1.0}
-    return dataclasses.replace(ONE_SCALE_OUT, disturbances=(Disturbance(0.0, kind, values),))
+    return dataclasses.replace(ONE_SCALE_OUT, **ORDERS[order], disturbances=(Disturbance(0.0, kind, values),))
 
 
 def steps_of_it(disk, what: str) -> int:
