@@ -18,6 +18,7 @@ from autoscaler.control.roster import Roster
 from autoscaler.control.scheduler import Pulse
 from autoscaler.core import permissible, reload_words, standing_words
 from autoscaler.core.by_hand import of_targets
+from autoscaler.core.checks import apart
 from autoscaler.core.ddm_metrics import FACTS
 from autoscaler.core.decision import Decision, rfc3339
 from autoscaler.core.history import DAY, nodes_moved, of_last
@@ -257,6 +258,10 @@ class DaemonConsole:
         snapshot, at_work = await self._look(operation, now)
         if at_work:
             raise ChangeRefusedError(f"{at_work}; wait for its end, then resolve the operation")
+        if apart(self.cloud.skew):
+            raise ChangeRefusedError(
+                "the cloud's clock is too far from ours to date the end of the operation; mend the time of this machine"
+            )
         if await self._open_operation(target) != operation:
             raise ChangeRefusedError("the operation went on meanwhile; look at it once more")
         closed = _closed(operation, _outcome(outcome), now, detail, _moved(operation, outcome, snapshot))

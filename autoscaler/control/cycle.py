@@ -274,11 +274,10 @@ def _waiting_for_calls(one: Evaluated) -> Evaluated:
 
 
 def _waiting_to_learn(one: Evaluated) -> Evaluated:
-    """Held where the group was never seen and a job moved its nodes, which nothing else tells of; it may have ended."""
-    job = one.seen.unlearned
-    if not one.moves or job is None:
+    """Held where a change to its nodes may have ended since the group was looked at, and nothing tells of it yet."""
+    sentence = one.seen.unlearned
+    if not one.moves or sentence is None:
         return one
-    sentence = f"job {job.id} ({job.name}) was under way when the group was seen for the first time"
     return replace(one, decision=_held(one.decision, Reason.IN_PROGRESS, sentence))
 
 

@@ -84,16 +84,19 @@ def done_by_others(op: Operation, snapshot: Snapshot, now: datetime, *, ours: in
     return [foreign_change(target=op.target, instance=op.instance, group_id=op.group_id, change=change, at=now)]
 
 
-def foreign_job(*, target: str, instance: InstanceKey, group_id: str, job: Job) -> Operation | None:
-    """A finished job that moved nodes before we were there; None for any other job."""
+def foreign_job(*, target: str, instance: InstanceKey, group_id: str, job: Job, now: datetime) -> Operation | None:
+    """A finished job that moved nodes before we were there; None for any other job.
+
+    It did not end in the future, whatever the cloud's clock said then.
+    """
     at = job.ended_at or job.created_at
     if job.instance_id != instance.instance_id or job.direction is None or not job.succeeded or at is None:
         return None
     change = 1 if job.direction is Direction.OUT else -1  # the list does not tell how many
-    return _foreign(f"job-{job.id}-{group_id}", target, instance, group_id, change, at, job_id=job.id)
+    return _foreign(f"job-{job.id}-{group_id}", target, instance, group_id, change, min(at, now), job_id=job.id)
 
 
-def unlearned(instance: InstanceKey, snapshot: Snapshot, jobs: Iterable[Job]) -> Job | None:
+def unlearned(instance: InstanceKey, snapshot: Snapshot, jobs: Iterable[Job]) -> str | None:
     """Of a group that was never seen, the change under way that only its job will tell of; None where there is none.
 
     A node that does not serve yet tells of it later. Where all do, those that it added may be among them already (the
@@ -102,8 +105,11 @@ def unlearned(instance: InstanceKey, snapshot: Snapshot, jobs: Iterable[Job]) ->
     """
     if snapshot.node_ids != snapshot.ready_ids:
         return None
-    moves = (job for job in jobs if job.instance_id == instance.instance_id and job.direction is not None)
-    return next((job for job in moves if not job.finished), None)
+    ours = (job for job in jobs if job.instance_id == instance.instance_id and not job.finished)
+    job = next((job for job in ours if job.direction is not None), None)
+    if job is None:
+        return None
+    return f"job {job.id} ({job.name}) was under way when the group was seen for the first time"
 
 
 def _foreign(

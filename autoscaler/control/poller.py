@@ -10,7 +10,7 @@ from autoscaler.control.memory import Memory
 from autoscaler.control.windows import Want, Windows
 from autoscaler.core import by_hand, history, sample
 from autoscaler.core.by_hand import ByHand
-from autoscaler.core.checks import Job
+from autoscaler.core.checks import Job, apart
 from autoscaler.core.history import DAY
 from autoscaler.core.observation import Observation
 from autoscaler.core.operation import Operation
@@ -29,7 +29,7 @@ class Seen:
     snapshot: Snapshot
     counted_from: Mapping[str, datetime]  # ready node → from when its metrics count
     led: bool  # by us while it was looked at: what changed is in the store
-    unlearned: Job | None = None  # of a group that the store has never seen: a change under way, learned when it ends
+    unlearned: str | None = None  # what the store does not tell yet of changes to its nodes: until then nothing is sent
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,8 @@ class Poller:
         instance = InstanceKey(scope.region, scope.project_id, policy.target.instance_id)
         led = self._leadership.leads
         before = await self._store.seen_nodes(instance, answer.group_id)
-        unlearned = None
-        if before is None and led:
+        unlearned = "the cloud's clock was too far from ours to date what is seen" if apart(self._cloud.skew) else None
+        if before is None and led and unlearned is None:
             await self._import_jobs_of_new_group(policy, instance, answer, jobs, now)
             unlearned = group_watch.unlearned(instance, answer, await jobs.read())
         seen = group_watch.look(before, answer, now)
@@ -140,7 +140,7 @@ class Poller:
         stored = await self._store.operations(instance, since=now - 2 * DAY)
         ours = {op.job_id for op in stored if not op.foreign}
         done = (
-            group_watch.foreign_job(target=policy.name, instance=instance, group_id=snapshot.group_id, job=job)
+            group_watch.foreign_job(target=policy.name, instance=instance, group_id=snapshot.group_id, job=job, now=now)
             for job in await jobs.read()
         )
         await self._store.import_operations([op for op in done if op is not None and op.job_id not in ours])

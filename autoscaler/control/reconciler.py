@@ -17,7 +17,7 @@ from autoscaler.control import group_watch
 from autoscaler.control.leader import Leadership
 from autoscaler.control.memory import Memory
 from autoscaler.core import figures, outcome
-from autoscaler.core.checks import Job
+from autoscaler.core.checks import Job, apart
 from autoscaler.core.history import DAY
 from autoscaler.core.operation import Operation, State
 from autoscaler.core.outcome import Told
@@ -56,6 +56,7 @@ class _Looking:
     overdue: set[str] = field(default_factory=set)
     elsewhere: set[str] = field(default_factory=set)  # of another project: told once
     known: set[str] = field(default_factory=set)  # those that monitoring has been told of
+    undated: set[str] = field(default_factory=set)  # over, at a time that the clocks do not agree on: told once
 
     def settled(self, op: Operation, clock: Clock) -> bool:
         """One more quiet reading; whether they are enough."""
@@ -73,6 +74,7 @@ class _Looking:
         self.overdue &= ids
         self.elsewhere &= ids
         self.known &= ids
+        self.undated &= ids
 
 
 class Reconciler:
@@ -257,8 +259,13 @@ class Reconciler:
     async def _end(self, op: Operation, state: State, snapshot: Snapshot, now: datetime, detail: str) -> None:
         """Remember the nodes first: after a crash in between the operation is still open and explains them.
 
-        What somebody else did meanwhile is stored with the end: from then on nothing would tell of it any more.
+        What somebody else did meanwhile is stored with the end: from then on nothing would tell of it any more. Where
+        the clocks are too far apart to date the end, it stays open until they are not.
         """
+        if apart(self._cloud.skew):
+            self._tell_undated(op)
+            return
+        self._looking.undated.discard(op.id)
         arrived = op.change if state is State.SUCCEEDED else max(0, min(outcome.moved(op, snapshot), op.change))
         foreign = group_watch.done_by_others(op, snapshot, now, ours=op.change)
         await group_watch.remember(self._store, op.instance, snapshot, now)
@@ -266,6 +273,12 @@ class Reconciler:
         self._memory.of(op.target).enter(now, snapshot.current)
         for one in foreign:
             self._monitor.operation(one)
+
+    def _tell_undated(self, op: Operation) -> None:
+        if op.id not in self._looking.undated:
+            self._looking.undated.add(op.id)
+            why = "an operation has ended, which is written down when this clock and the cloud's agree"
+            self._monitor.event("warning", why, operation=op.id)
 
     async def _step(
         self,

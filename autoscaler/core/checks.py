@@ -17,6 +17,14 @@ MAX_SKEW = timedelta(minutes=5)
 """Beyond this the clocks cannot be trusted to tell which job came after which call."""
 
 
+def apart(skew: timedelta | None) -> bool:
+    """Whether nothing may be dated now, by the cloud's clock minus ours: one of the two will be set.
+
+    The end of an operation that lay in the future would hold its target until then; one too early would hold nothing.
+    """
+    return skew is not None and abs(skew) > MAX_SKEW
+
+
 @dataclass(frozen=True)
 class Job:
     """One task of the cloud's task centre. `ended_at` is only to be believed once it is finished."""

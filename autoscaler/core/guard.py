@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from autoscaler.core import fleet, history, window
-from autoscaler.core.checks import MAX_SKEW, Checks
+from autoscaler.core.checks import Checks, apart
 from autoscaler.core.decision import Reason, rfc3339
 from autoscaler.core.history import NO_TIME
 from autoscaler.core.observation import Observation
@@ -82,7 +82,7 @@ def not_ready(case: Case) -> str | None:
 
 def _changed_meanwhile(case: Case, checks: Checks) -> str | None:
     """What was read last, just before acting, must agree with what was decided on, and the clocks with each other."""
-    if abs(checks.skew) > MAX_SKEW:
+    if apart(checks.skew):
         return f"the cloud's clock is {checks.skew.total_seconds():+.0f} s from ours; mend the time of this machine"
     if not checks.snapshot.running:
         return f"the instance is {checks.snapshot.instance_status}, not RUNNING"

@@ -11,7 +11,7 @@ from autoscaler.core.operation import Operation, State
 from autoscaler.core.policy import Cooldown, Direction
 from autoscaler.core.target import InstanceKey, Node, Scope
 from autoscaler.errors import Busy, NotFound, StoreError, Unavailable, Unreadable
-from tests.control.house import House, orders, target
+from tests.control.house import BEAT, House, orders, target
 from tests.fakes import LOST
 
 SETTLED = 61 + 6  # beats of 10 s: ten minutes after the 80 s in which a call may arrive
@@ -675,3 +675,55 @@ async def test_a_clock_set_forward_lets_no_call_follow_one_that_may_still_arrive
     held = await house.decision()
 
     assert (held.reason, "may still arrive" in held.details["in_progress"]) == ("in_progress", True)
+
+
+@pytest.mark.parametrize("minutes", [180, -180])
+async def test_what_ends_while_the_clock_is_wrong_is_dated_when_it_is_right_again(house, minutes):
+    """Its end lay in the future once the clock was right, and no scale-out came until then; or it was long ago."""
+    op = await house.hot()
+    house.cloud.finish(op.job_id)
+    set_our_clock(house, minutes)
+    await house.look(3)
+    assert house.state() is State.SUBMITTED
+    events = [text for _, text, _ in house.monitor.events if "when this clock and the cloud's agree" in text]
+    assert len(events) == 1
+
+    house.clock.wall -= timedelta(minutes=minutes)
+    house.cloud.skew = timedelta(0)
+    await house.look()
+    assert (house.state(), house.operation.ended_at) == (State.SUCCEEDED, house.clock.now() - BEAT)
+
+
+async def test_who_looks_while_the_clock_is_wrong_dates_no_change_by_others(house):
+    await house.evaluate()
+    house.cloud.add()
+    set_our_clock(house, 180)
+    await house.evaluate()
+    assert house.foreign == []
+
+    house.clock.wall -= timedelta(minutes=180)
+    house.cloud.skew = timedelta(0)
+    await house.evaluate()
+    assert [op.ended_at for op in house.foreign] == [house.clock.now()]
+
+
+async def test_a_clock_that_is_set_right_before_acting_does_not_hide_what_was_not_dated(house):
+    await house.evaluate()
+    house.cloud.add()
+    set_our_clock(house, 6)
+    house.metrics.stand_at(90)
+
+    def mended(call: str) -> None:
+        if call == "jobs":
+            house.cloud.skew = timedelta(0)
+
+    house.cloud.on_call = mended
+    record = await house.decision()
+    assert (record.reason, house.cloud.mutations) == ("in_progress", [])
+    assert "too far from ours" in record.details["in_progress"]
+
+
+async def test_a_job_of_a_clock_that_was_ahead_did_not_end_in_the_future(house):
+    house.cloud.begin_job("theirs", status="Completed", ended_at=house.clock.now() + timedelta(hours=3))
+    await house.evaluate()
+    assert [op.ended_at for op in house.foreign] == [house.clock.now()]

@@ -77,15 +77,19 @@ class Trouble:
     def group(self, one: Disturbance) -> None:
         """Somebody deletes the group and makes another; later it is restored under its old id."""
         instance = self._history.the_instance
-        if self._history.world.running_job(instance.id) is None and instance.groups[0].id == self._history.group_id:
+        if self._at_rest() and instance.groups[0].id == self._history.group_id:
             groups, instance.groups = instance.groups, [dataclasses.replace(instance.groups[0], id="othergr09")]
             self._later(one, lambda: self._restore(instance, groups))
 
     def _restore(self, instance: records.Instance, groups: list[records.Group]) -> None:
-        if self._history.world.running_job(instance.id) is None:
+        if self._at_rest():
             instance.groups = groups
         else:  # somebody else's, on the new group
             asyncio.get_running_loop().call_later(60, self._restore, instance, groups)
+
+    def _at_rest(self) -> bool:
+        """Whether no job runs, nor moves nodes after its end."""
+        return all(job.settled and not job.running for job in self._history.world.jobs)
 
     def vanish(self, _one: Disturbance) -> None:
         """A node is gone, and no job tells of it."""
