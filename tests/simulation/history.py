@@ -41,6 +41,9 @@ from tests.simulation.virtual_time import CloudClock, JumpingLoop, StoppingLoop,
 from tests.simulation.watch import Watch
 from tests.simulation.wire import Network
 
+OF_THE_STORE = frozenset({"full", "locked", "row", "gone"})
+"""Kinds of disturbances after which a store may not be usable for a while."""
+
 HOSTS = {"iam": "iam.sim", "ddm": "ddm.sim", "cloud_eye": "ces.sim", "rds": "rds.sim"}
 
 
@@ -177,6 +180,8 @@ class History:
         except errors.StoreError as error:
             self.note(f"the store could not be used: {error}")
             machine.restart_after = AFTER_AN_ERROR
+            if all(one.kind not in OF_THE_STORE for one in self.plan.disturbances):
+                self.report.problems.append(f"at {self.timeline.now}: the daemon ended with {error!r}")
         except errors.AccessRefused as error:
             self.note(f"the first sign-in was refused: {error}")
             machine.restart_after = AFTER_AN_ERROR

@@ -112,6 +112,10 @@ class Life(Process):
         """Something that this process does, beside all else."""
         return asyncio.get_running_loop().create_task(work, context=self._context)
 
+    def within(self, call: Callable[[], object]) -> None:
+        """Something that this process does at once: what it begins by it is its own, and ends with it."""
+        self._context.copy().run(call)
+
     @property
     def console(self) -> DaemonConsole | None:
         """What its API would ask; None while it starts."""
@@ -271,9 +275,7 @@ def _note_file(connection: sqlite3.Connection, _record: Any) -> None:
 
 
 def _note_commit(connection: Any) -> None:
-    life = _LIFE.get(None)
-    if life is not None:
-        life.commit(connection.connection.driver_connection)
+    current().commit(connection.connection.driver_connection)  # there is nobody else
 
 
 def current() -> Life:

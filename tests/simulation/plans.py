@@ -96,11 +96,14 @@ def _process(chance: random.Random) -> Mapping[str, Any]:
     return {"steps": chance.randint(1, 400), "after": chance.choice((0.0, 1.0, 30.0, 900.0))}
 
 
+WHEN = ("now", "pre-flight")
+
+
 def _hand(chance: random.Random) -> Mapping[str, Any]:
     does = chance.choice(("pause", "pause", "override", "override", "resume", "resolve"))
     return {
         "does": does,
-        "when": chance.choice(("now", "pre-flight")),
+        "when": chance.choice(WHEN),
         "all": chance.random() < 0.3,
         "lasts": chance.choice((None, chance.uniform(1, 60), chance.uniform(60, 7200))),
         "back_after": chance.uniform(60, 5400),
@@ -121,7 +124,7 @@ def _reload(chance: random.Random) -> Mapping[str, Any]:
     return {
         "what": chance.choice(("max", "max", "observe", "ceiling", "removed", "removed", "wrong")),
         "how": chance.choice(("request", "request", "signal", "found")),
-        "when": chance.choice(("now", "pre-flight")),
+        "when": chance.choice(WHEN),
         "more": chance.choice((-3, -2, -1, 1, 2, 3)),
         "seconds": chance.uniform(5, 4000),
     }
@@ -167,8 +170,11 @@ FAULTS: Mapping[str, tuple[str, Draw]] = {
     "endless job": ("cloud", lambda _: {"kind": "job_never_ends"}),
     "sold out": ("cloud", lambda chance: {"kind": "sold_out", "seconds": chance.uniform(600, 7200)}),
     "busy data node": ("cloud", lambda chance: {"kind": "data_node_busy", "seconds": chance.uniform(60, 3600)}),
-    "somebody adds": ("cloud", lambda chance: {"kind": "foreign_scale_out", "nodes": chance.randint(1, 2)}),
-    "somebody removes": ("cloud", lambda _: {"kind": "foreign_scale_in", "nodes": 1}),
+    "somebody adds": (
+        "cloud",
+        lambda chance: {"kind": "foreign_scale_out", "nodes": chance.randint(1, 2), "when": chance.choice(WHEN)},
+    ),
+    "somebody removes": ("cloud", lambda chance: {"kind": "foreign_scale_in", "nodes": 1, "when": chance.choice(WHEN)}),
     "frozen instance": ("instance", lambda chance: {"status": "FROZEN", "seconds": chance.uniform(600, 7200)}),
     "group gone": ("group", lambda chance: {"seconds": chance.uniform(600, 7200)}),
     "nodes vanish": ("vanish", lambda _: {"nodes": 1}),
@@ -180,6 +186,13 @@ FAULTS: Mapping[str, tuple[str, Draw]] = {
     "long way": ("latency", lambda chance: {"latency": chance.uniform(0.5, 20), "seconds": chance.uniform(60, 1800)}),
     "wrong clock": (
         "clock",
+        lambda chance: {
+            "off": chance.choice((-7200.0, -400.0, -90.0, 45.0, 280.0, 500.0, 10800.0)),
+            "seconds": chance.uniform(120, 5400),
+        },
+    ),
+    "wrong clock of the cloud": (
+        "dates",
         lambda chance: {
             "off": chance.choice((-7200.0, -400.0, -90.0, 45.0, 280.0, 500.0, 10800.0)),
             "seconds": chance.uniform(120, 5400),

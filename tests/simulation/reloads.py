@@ -104,7 +104,7 @@ class Files:
         if how == "request":
             life.begin(self._ask(life.console, written, after))
         elif how == "signal":
-            life._built.reload_soon()
+            life.within(life._built.reload_soon)
         asyncio.get_running_loop().call_later(SEEN_WITHIN, self._seen, life, written, after)
 
     async def _ask(self, console: DaemonConsole, written: Written, after: tuple[Policy | None, ...]) -> None:

@@ -64,6 +64,9 @@ def lacks(
         yield "without data"
         return
     is_in = record["decision"] == "in"
+    age = datetime.fromisoformat(record["at"]) - datetime.fromisoformat(mine["as_of"])
+    if is_in and age > rule.max_metric_age:
+        yield f"in on data that is {age} old"
     due = _span(rule, is_in=is_in) // MINUTE
     as_of = datetime.fromisoformat(mine["as_of"])
     minutes = [as_of - number * MINUTE for number in range(due)]

@@ -73,7 +73,7 @@ class Rows:
                 self._mend(column, identity, was)
 
     def _mend(self, column: str, identity: str, was: Any) -> None:
-        with self._file() as file:
+        with self._file() as file, contextlib.suppress(sqlite3.OperationalError):  # the volume was lost: no table yet
             file.execute(
                 f"UPDATE operations SET {column} = ? WHERE id = ? AND {column} = ?",  # noqa: S608  # same
                 (was, identity, SPOILED[column]),

@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import sqlite3
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import httpx
@@ -12,7 +13,7 @@ import httpx
 from autoscaler.emulator import faults, records, world
 from tests.simulation.life import Life
 from tests.simulation.machine import Machine
-from tests.simulation.plans import Disturbance
+from tests.simulation.plans import HOUR, Disturbance
 
 if TYPE_CHECKING:
     from tests.simulation.history import History
@@ -47,7 +48,13 @@ class Trouble:
         self._later(one, pay)
 
     def cloud(self, one: Disturbance) -> None:
-        wanted = {key: value for key, value in one.values.items() if key != "name"}
+        if one.values.get("when") == "pre-flight":  # in the midst of it, or between it and the call
+            asyncio.get_running_loop().call_later(self._history.chance.uniform(0.0, 0.4), self._cloud, one)
+        else:
+            self._cloud(one)
+
+    def _cloud(self, one: Disturbance) -> None:
+        wanted = {key: value for key, value in one.values.items() if key not in ("name", "when")}
         if wanted.get("operation") == "@mutation":
             wanted["operation"] = self._history.chance.choice(_MUTATIONS)
         self._history.world.advance(self._history.timeline.now)
@@ -100,10 +107,12 @@ class Trouble:
             groups[0].gone.append(node)
             self._history.watch.changed_by_others()
 
-    def short(self, _one: Disturbance) -> None:
+    def short(self, one: Disturbance) -> None:
         """The job that runs will say Completed, and bring fewer nodes than it was asked for."""
         job = self._history.world.running_job(self._history.the_instance.id)
         if job is None or job.name is not records.JobName.ENLARGE or job.ending.at is None or job.settled:
+            if self._history.timeline.elapsed < one.at + 2 * HOUR:  # it waits for one that brings nodes
+                asyncio.get_running_loop().call_later(20.0, self.short, one)
             return
         job.ending = dataclasses.replace(job.ending, arriving=max(0, len(job.nodes) - 1))
 
@@ -122,6 +131,11 @@ class Trouble:
     def clock(self, one: Disturbance) -> None:
         self._history.timeline.set_wall_off(one.values["off"])
         self._later(one, lambda: self._history.timeline.set_wall_off(0.0))
+
+    def dates(self, one: Disturbance) -> None:
+        """The clock of what answers for the cloud is set, and set back."""
+        self._history.network.date_off = timedelta(seconds=one.values["off"])
+        self._later(one, lambda: setattr(self._history.network, "date_off", timedelta(0)))
 
     def kill(self, one: Disturbance) -> None:
         life = self._history.some_life()

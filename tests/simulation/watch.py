@@ -14,9 +14,10 @@ import httpx
 
 from autoscaler.core.policy import Policy
 from autoscaler.emulator import cloud, faults, records, world
+from autoscaler.emulator.records import NodeStatus
 from tests.simulation import life, served, shared_store, windows
 from tests.simulation.machine import Machine
-from tests.simulation.plans import Disturbance, Plan
+from tests.simulation.plans import HOUR, Disturbance, Plan
 from tests.simulation.standing import Standing
 from tests.simulation.virtual_time import Timeline
 
@@ -36,6 +37,24 @@ LEARNED_OF = timedelta(hours=20)
 """Before a store was lost: jobs of a day, less the time in which the new one may have seen nothing yet."""
 
 SLACK = timedelta(seconds=1)
+
+LATEST = 45
+"""Records that are looked at in the end: one a minute, in the quiet hours."""
+
+HELD = frozenset({"not_ready", "in_progress", "unknown_outcome"})
+"""Reasons that pass by themselves."""
+
+UNMOVED = frozenset({"within_bounds", "no_data", "stale_data", "cooldown", "stabilizing"})
+"""Reasons for which nothing is done that load beyond its threshold does not leave standing."""
+
+FAILED = timedelta(minutes=15)
+"""The cooldown after a failure: history.py."""
+
+FAST = 90.0
+"""Percent beyond which a step with a cooldown of its own adds nodes: history.py."""
+
+HOT = 80.0
+"""Percent: beyond the threshold and the target of either policy."""
 
 BY_METRICS = ("above_threshold", "below_threshold", "above_target", "below_target")
 """Reasons of changes that a metric asked for."""
@@ -79,8 +98,11 @@ class Watch:
         self._lost_at = 0.0  # the last of those before it
         self._changed: float = float("-inf")
         self.calls: list[Call] = []
+        self._decided: list[float] = []  # when records were stored, whatever the daemon's clock said
+        self._records: int | None = None
         self._followed: dict[str, str | None] = {}  # the job that each operation was told by
         self._ended: dict[str, datetime] = {}
+        self._arrived: dict[str, int] = {}
         self.standing = Standing((policy,))
         self.looks_again: Callable[[sqlite3.Connection], None] = lambda _: None  # whether a row is still unreadable
         self._committed: set[str] = set()
@@ -140,6 +162,10 @@ class Watch:
             raise
 
     def _look_at_intents(self, file: sqlite3.Connection) -> None:
+        (records,) = file.execute("SELECT max(id) FROM decisions").fetchone()
+        if records != self._records:
+            self._records = records
+            self._decided.append(self._timeline.elapsed)
         for intent, record in file.execute(
             """SELECT o.id, d.record FROM operations o JOIN decisions d ON d.operation_id = o.id
                WHERE o.state = 'planned'"""
@@ -189,6 +215,8 @@ class Watch:
             return None
         intent, direction, change, reason, record = planned[0]
         call = Call(intent, self._timeline.elapsed, direction, change, reason, json.loads(record), volume=self._volume)
+        if _asked(request) != change:
+            self.wrong(f"intent {intent} is for {change} nodes, and the call asks for {_asked(request)}")
         if any(one.intent == intent for one in self.calls):
             self.wrong(f"intent {intent} was sent twice")
         if self._plan.mode != "enforce":
@@ -225,6 +253,19 @@ class Watch:
             waits = self._waits(job, call)
             if job.ending.at is not None and self._timeline.now + SLACK < job.ending.at + waits:
                 self.wrong(f"{call.direction} {self._timeline.now - job.ending.at} after {job.name} {job.status} ended")
+        for ended in self._never_happened(call.direction):
+            if self._timeline.now + SLACK < ended + FAILED:
+                self.wrong(f"{call.direction} {self._timeline.now - ended} after one that never happened")
+
+    def _never_happened(self, direction: str) -> Iterator[datetime]:
+        """The ends of such operations since the last success of their direction, by the store."""
+        with contextlib.closing(sqlite3.connect(f"file:{self._file}?mode=ro", uri=True)) as file:
+            query = """SELECT ended_at FROM operations o
+                       WHERE state = 'never_happened' AND direction = ? AND NOT EXISTS (
+                       SELECT 1 FROM operations s WHERE s.direction = o.direction AND s.state = 'succeeded'
+                       AND NOT s."foreign" AND s.ended_at >= o.ended_at)"""
+            found = file.execute(query, (direction,)).fetchall()
+        return (_moment(at) for (at,) in found)
 
     def _no_list_since(self, since: float) -> bool:
         """Whether a list of jobs forgot them, and so a new store was told of none."""
@@ -234,16 +275,12 @@ class Watch:
         out = job.name is records.JobName.ENLARGE
         same = out == (call.direction == "out")
         if job.ending.status is records.JobStatus.COMPLETED or job.ending.arriving:
-            step = timedelta(minutes=5)  # the fast lane's
-            return (
-                step
-                if call.direction == "out" and out
-                else timedelta(0)
-                if call.direction == "out"
-                else timedelta(minutes=20)
-            )
+            if call.direction == "in":
+                return timedelta(minutes=20)
+            fast = call.reason == "above_threshold" and any(rule.get("above") == FAST for rule in call.record["rules"])
+            return timedelta(0) if not out else timedelta(minutes=5 if fast else 10)
         forgotten = self._of_a_lost_store(job)  # of failures nothing is learned again: docs/deployment.md
-        return timedelta(minutes=15) if same and not forgotten else timedelta(0)
+        return FAILED if same and not forgotten else timedelta(0)
 
     def _of_a_lost_store(self, job: records.Job) -> bool:
         return any(
@@ -263,8 +300,12 @@ class Watch:
         newest = max((_settled(job) for job in known if job.ending.at and job.ending.arriving), default=None)
         for rule in call.record["rules"]:
             as_of = datetime.fromisoformat(rule["as_of"]) if rule.get("as_of") else None  # a schedule has none
-            if newest is not None and as_of is not None and as_of < newest - SLACK:
+            if newest is not None and as_of is not None and as_of - self._reach(call) < newest - SLACK:
                 self.wrong(f"out on samples of {as_of}, of before the change of {newest}")
+
+    def _reach(self, call: Call) -> timedelta:
+        """How far back from its newest sample the least that a scale-out rests on goes: two samples, or the mean's."""
+        return timedelta(minutes=2 if call.reason == "above_target" else 1)
 
     # A call arrives
 
@@ -319,29 +360,47 @@ class Watch:
         """Everything is told, and the daemon is well."""
         report.accepted = sum(mutation.accepted for mutation in self._cloud.mutations)
         with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as opened:
-            ours = opened.execute('SELECT id, state, job_id, ended_at FROM operations WHERE NOT "foreign"').fetchall()
-            states = {identity: state for identity, state, _, _ in ours}
-            self._followed = {identity: job_id for identity, _, job_id, _ in ours}
-            self._ended = {identity: _moment(ended_at) for identity, _, _, ended_at in ours if ended_at is not None}
+            query = 'SELECT id, state, job_id, ended_at, arrived FROM operations WHERE NOT "foreign"'
+            ours = opened.execute(query).fetchall()
+            states = {identity: state for identity, state, *_ in ours}
+            self._followed = {identity: job_id for identity, _, job_id, *_ in ours}
+            self._ended = {identity: _moment(at) for identity, _, _, at, _ in ours if at is not None}
+            self._arrived = {identity: arrived for identity, *_, arrived in ours}
             report.decisions = opened.execute("SELECT count(*) FROM decisions").fetchone()[0]
-            (latest,) = opened.execute("SELECT max(at) FROM decisions").fetchone()
-        if latest is None or self._end - _moment(latest) > timedelta(minutes=3):
-            self.wrong(f"the last decision is of {latest and _moment(latest)}: it stopped deciding for good")
-        self._check_lively(file, [spell for machine in machines for spell in machine.down])
+            latest = opened.execute(
+                "SELECT record FROM decisions WHERE target = 'orders' ORDER BY id DESC LIMIT ?", (LATEST,)
+            ).fetchall()
+        last = self._decided[-1] if self._decided else 0.0
+        if self._plan.length - last > 180.0:
+            self.wrong(f"the last decision is of {last:.0f} s: it stopped deciding for good")
+        self._check_acts([json.loads(record) for (record,) in latest])
+        self._check_lively([spell for machine in machines for spell in machine.down])
         if {one.kind for one in self._plan.disturbances} <= {"still", "kill_leader"} and self._plan.daemons > 1:
-            self._check_taken_over(file, machines)
+            self._check_taken_over(machines)
         for call in self.calls:
             if call.volume == self._volume:
                 self._check_outcome(call, states.get(call.intent))
         self._check_learned_again(file)
 
-    def _check_lively(self, file: Path, down: Sequence[tuple[float, float]]) -> None:
-        """Wherever nothing is wrong (any more), a record comes every minute: not only at the end of all."""
-        if not self._plan.clocks_agree:  # records would be in another order than they were made
+    def _check_acts(self, latest: Sequence[Any]) -> None:
+        """Long after the last fault nothing holds it any more, and load that asks for nodes has got them."""
+        if self._plan.length < 2 * HOUR or len(latest) < LATEST:
             return
-        with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as opened:
-            rows = opened.execute("SELECT at FROM decisions ORDER BY at").fetchall()
-        times = [(_moment(at) - self._timeline.start).total_seconds() for (at,) in rows]
+        reasons = {record["reason"] for record in latest}
+        (group, *_) = next(iter(self._world.instances.values())).groups
+        failed = any(node.status is NodeStatus.ENLARGEFAIL for node in group.nodes)  # until somebody removes them
+        by_hand = "unknown_outcome" in reasons and (self._plan.prepaid or self._last_foreign() > float("-inf"))
+        if reasons <= HELD and not failed and not by_hand:  # docs/runbook.md
+            self.wrong(f"for the last {LATEST} records it was held: {sorted(reasons)}")
+        quiet = all(call.at < self._plan.length - 60.0 * LATEST for call in self.calls)
+        minutes = [self._end - timedelta(minutes=ago) for ago in range(10, LATEST)]
+        least = min(self._world.load.utilisation(minute, ready=group.ready(minute)) for minute in minutes)
+        if quiet and not failed and least > HOT and reasons <= HELD | UNMOVED and self._plan.mode == "enforce":
+            self.wrong(f"{len(group.nodes)} nodes are at {least:.0f} % or more, and nothing is done: {sorted(reasons)}")
+
+    def _check_lively(self, down: Sequence[tuple[float, float]]) -> None:
+        """Wherever nothing is wrong (any more), a record comes every minute: not only at the end of all."""
+        times = self._decided
         planned = [(one.at, one.at + one.lasts) for one in self._plan.disturbances]
         struck = [(at, at + STRUCK) for at in self._struck]
         wrong = [(from_, to + WELL_AGAIN) for from_, to in (*planned, *self._late, *down)]
@@ -351,12 +410,9 @@ class Watch:
             if silent > LONGEST_GAP:
                 self.wrong(f"no decision from {before:.0f} to {after:.0f} s, and for {silent:.0f} s nothing was wrong")
 
-    def _check_taken_over(self, file: Path, machines: Sequence[Machine]) -> None:
+    def _check_taken_over(self, machines: Sequence[Machine]) -> None:
         """While one daemon ran undisturbed, there is no gap in the decisions, whatever befell the other."""
-        with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as opened:
-            rows = opened.execute("SELECT at FROM decisions ORDER BY at").fetchall()
-        times = [(_moment(at) - self._timeline.start).total_seconds() for (at,) in rows]
-        for before, after in itertools.pairwise(times):
+        for before, after in itertools.pairwise(self._decided):
             undisturbed = any(a <= before and after <= b for machine in machines for a, b in machine.up)
             if after - before > LONGEST_GAP and undisturbed:
                 self.wrong(f"nothing was decided from {before:.0f} to {after:.0f} s, though one daemon ran on")
@@ -367,6 +423,7 @@ class Watch:
 
     def _check_outcome(self, call: Call, state: str | None) -> None:
         accepted = call.mutation is not None and call.mutation.accepted
+        alone = self._last_foreign() == float("-inf")
         job = next((one for one in self._world.jobs if call.mutation and one.id == call.mutation.job_id), None)
         if state is None:
             self.wrong(f"intent {call.intent} is not in the store")
@@ -374,16 +431,23 @@ class Watch:
             wanted = outcomes(job)
             if (
                 state not in wanted
+                and not (state == "never_happened" and wanted == ("failed",) and self._no_list_since(call.at))
                 and not self._took_another_for_it(call, job)
                 and not (state == "failed" and self._taken_away(call, job))
             ):
                 self.wrong(
                     f"the job of {call.intent} {job.status}, arriving {job.ending.arriving}; it is told as {state}"
                 )
-        elif not accepted and state in ("succeeded", "submitted") and self._last_foreign() == float("-inf"):
+        elif not accepted and state in ("succeeded", "submitted") and alone:
             self.wrong(f"{call.intent} was not accepted, and is told as {state}")
+        elif accepted and job is None and state in ("never_happened", "rejected"):
+            self.wrong(f"the order of {call.intent} was accepted, and is told as {state}")
+        elif not accepted and state == "unknown" and alone and not self._plan.prepaid:
+            self.wrong(f"{call.intent} was not accepted, and it is still not known in the end")
         if state == "planned":
             self.wrong(f"{call.intent} is still planned")
+        if accepted and job is not None and not job.running and alone and self._arrived.get(call.intent) != _came(job):
+            self.wrong(f"{self._arrived.get(call.intent)} nodes are told of {call.intent}, and {_came(job)} came")
 
     def _check_learned_again(self, file: Path) -> None:
         """What the calls of a lost store came to is in the new one as somebody else's, by the job or by its nodes."""
@@ -393,7 +457,7 @@ class Watch:
             foreign = opened.execute(
                 'SELECT job_id, direction, committed_at FROM operations WHERE "foreign"'
             ).fetchall()
-        listed = {job_id for job_id, _, _ in foreign}
+        listed = {job_id: direction for job_id, direction, _ in foreign}
         moved = {(direction, _moment(at)) for _, direction, at in foreign}
         lost_at = self._timeline.start + timedelta(seconds=self._lost_at)
         for call in self.calls:
@@ -402,6 +466,8 @@ class Watch:
                 continue
             if lost_at - LEARNED_OF <= job.ending.at < lost_at and job.id not in listed:
                 self.wrong(f"{job.name} {job.id} had ended before the store was lost, and the new one was not told")
+            elif job.id in listed and listed[job.id] != call.direction:
+                self.wrong(f"{job.name} {job.id} is told as {listed[job.id]}")
             elif (
                 job.ending.at >= lost_at
                 and self._last_foreign() == float("-inf")
@@ -430,6 +496,20 @@ def _covered(start: float, end: float, spells: Sequence[tuple[float, float]]) ->
         if to > from_:
             covered, reached = covered + to - from_, to
     return covered
+
+
+def _came(job: records.Job) -> int:
+    """How many nodes a job that has ended brought, or took away."""
+    if job.name is records.JobName.ENLARGE:
+        return job.ending.arriving
+    return len(job.nodes) if job.status is records.JobStatus.COMPLETED else 0
+
+
+def _asked(request: httpx.Request) -> int:
+    """How many nodes the body of a call is about, in any version of the API."""
+    body = json.loads(request.content)
+    many = body.get("nodes") or body.get("node_ids")
+    return int(body["node_number"]) if many is None else len(many)
 
 
 def _settled(job: records.Job) -> datetime:

@@ -41,7 +41,7 @@ def wrong(record: Mapping[str, Any]) -> Iterator[str]:
     """Why a decision to act has no right to be, by its own time."""
     at, reason = datetime.fromisoformat(record["at"]), record["reason"]
     floor_holds = any(begin <= at < end for begin, end in FLOOR_HOLDS)
-    if reason != "below_min" and any(begin <= at < end for begin, end in NO_CHANGE):
+    if reason not in ("below_min", "override") and any(begin <= at < end for begin, end in NO_CHANGE):
         yield "in a blackout"
     if reason == "schedule" and not (floor_holds and record["desired"] <= FLOOR):
         yield f"by a schedule, to {record['desired']} nodes"

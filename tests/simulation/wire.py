@@ -7,6 +7,8 @@ import asyncio
 import contextvars
 import random
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any
 
 import httpx
@@ -24,6 +26,7 @@ class Network:
         self.gateways: dict[str, Gateway] = {}
         self.down: type[httpx.TransportError] | None = None  # what connecting ends in, while it does
         self.latency = 0.02  # seconds one way, at most
+        self.date_off = timedelta(0)  # of the clock that the dates of answers are of
         self.held = 0.0  # seconds more, of the next request that changes something
         self.written: Callable[[httpx.Request], Any] = lambda _: None  # told when a first byte is written; what it
         self.arrived: Callable[[Any], None] = lambda _: None  # answers is told when the request has arrived
@@ -47,6 +50,12 @@ class Network:
             else httpx.RemoteProtocolError("Server disconnected without sending a response.")
         )
         self._peers[peer].fail(error)
+
+    def dated(self, date: bytes) -> bytes:
+        """The `Date` of an answer, as that clock shows it."""
+        if not self.date_off:
+            return date
+        return format_datetime(parsedate_to_datetime(date.decode()) + self.date_off, usegmt=True).encode()
 
     def delay(self) -> float:
         return self.chance.uniform(0.001, self.latency)
@@ -148,7 +157,8 @@ class _Exchange:
         except BaseException:
             self._hung_up.set()
             raise
-        return httpx.Response(first["status"], headers=first["headers"], stream=_Body(self, read_timeout, read))
+        headers = [(name, self._network.dated(value) if name == b"date" else value) for name, value in first["headers"]]
+        return httpx.Response(first["status"], headers=headers, stream=_Body(self, read_timeout, read))
 
     async def _next(self, read_timeout: float | None) -> dict[str, Any]:
         try:
