@@ -13,9 +13,10 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from autoscaler.control import console, cycle, executor, poller, reconciler
+from autoscaler.core import history as operations
 from autoscaler.core import outcome, permissible, window
 from autoscaler.core.rules import view
-from autoscaler.huaweicloud import series
+from autoscaler.huaweicloud import scaling, series
 from autoscaler.storage import leased, transactions
 from tests.simulation import history, plans
 from tests.simulation.broken import Break
@@ -49,6 +50,9 @@ def by_the_hand(does: str, at: float = 0.0, when: str = "pre-flight", **more: ob
 def of_metrics(how: str) -> tuple[float, str, dict]:
     return (0.0, "cloud", {"kind": f"{how}_datapoints", "service": "cloud_eye", "count": 2000})
 
+
+BUSY = (0.0, "cloud", {"kind": "data_node_busy", "seconds": 2000.0})
+"""Nothing is changed before half an hour is over."""
 
 FORGETFUL = (0.0, "cloud", {"kind": "job_list_forgets", "count": 8})
 
@@ -186,6 +190,55 @@ BROKEN: dict[str, tuple[Break, list[Plan] | Callable[[], list[Plan]], str]] = {
         Break(poller, "await self._import_jobs_of_new_group(policy, instance, answer, jobs, now)", "pass"),
         [plan(ONE_SCALE_OUT, (DONE + 20, "volume", {"after": 1.0}))],
         "had ended before the store was lost",
+    ),
+    "data may be of any age": (
+        Break(view, "return Reason.STALE_DATA if view.now - view.as_of > rule.max_metric_age else None", "return None"),
+        [plan(COOL, BUSY, (900.0, *of_metrics("stale")[1:]), length=3000.0)],
+        "in on data that is",
+    ),
+    "samples are of any size of the group": (
+        Break(view, "if self._too_early(newest - (count - 1) * self.period):", "if self._too_early(newest):"),
+        [plan(HOT, lag=360.0)],
+        "of before the change of",
+    ),
+    "half a cooldown is enough": (
+        Break(operations, "until = [max(ends) + normal]", "until = [max(ends) + normal / 2]"),
+        [plan(HOT)],
+        "after EnlargeNode Completed ended",
+    ),
+    "what never happened is no failure": (
+        Break(operations, "FAILURES = (State.FAILED, State.NEVER_HAPPENED)", "FAILURES = (State.FAILED,)"),
+        [plan(ONE_SCALE_OUT, lost("reset_before"))],
+        "after one that never happened",
+    ),
+    "a call that never happened is looked for as long as ever": (
+        Break(reconciler, "SETTLE_READINGS = 10", "SETTLE_READINGS = 10**9"),
+        [plan(ONE_SCALE_OUT, lost("reset_before"))],
+        "it is still not known in the end",
+    ),
+    "one node more is asked for": (
+        Break(
+            scaling,
+            '"node_number": operation.change}\n    return body',
+            '"node_number": operation.change + 1}\n    return body',
+        ),
+        [plan(ONE_SCALE_OUT)],
+        "and the call asks for 2",
+    ),
+    "of a failed job no nodes came": (
+        Break(reconciler, "else max(0, min(outcome.moved(op, snapshot), op.change))", "else 0"),
+        [plan(HOT, (DONE, "cloud", {"kind": "enlargefail", "nodes": 1}), steady=3.3, most=9)],
+        "nodes are told of",
+    ),
+    "an order that may be paid yet never happened": (
+        Break(outcome, " or may_arrive or op.prepaid else", " or may_arrive else"),
+        [plan(HOT, (0.0, "unpaid", {"seconds": 1800.0}), lost("timeout_after"), prepaid=True)],
+        "was accepted, and is told as never_happened",
+    ),
+    "an end is dated by a clock that is wrong": (
+        Break(reconciler, "if apart(self._cloud.skew):", "if False:"),
+        [plan(HOT, (20.0, "clock", {"off": 10800.0, "seconds": 90.0}), steady=4.6, most=8, length=2.5 * plans.HOUR)],
+        "and nothing is done",
     ),
     "the clocks of a window are those of Greenwich": (
         Break(window, "zone = ZoneInfo(timezone)", "zone = ZoneInfo('UTC')"),

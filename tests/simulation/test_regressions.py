@@ -23,6 +23,19 @@ FOUND = {
             disturbances=(plans.Disturbance(215.0, "volume", {"after": 1.0}),),
         )
     ),
+    "an operation that ended while a clock was ahead held its target until that time": (
+        # Its end was dated in the future, over restarts, too: no sample was new enough for a scale-out before that.
+        plans.Plan(
+            seed=1,
+            length=9000.0,
+            nodes=2,
+            steady=4.6,
+            most=8,
+            enlarge=40.0,
+            lag=60.0,
+            disturbances=(plans.Disturbance(20.0, "clock", {"off": 10800.0, "seconds": 90.0}),),
+        )
+    ),
     "somebody else took the last node, and the emulated cloud broke": (
         # It refused that to the daemon only; of a group without nodes it could not answer any more.
         plans.Plan(

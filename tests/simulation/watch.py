@@ -277,8 +277,7 @@ class Watch:
         if job.ending.status is records.JobStatus.COMPLETED or job.ending.arriving:
             if call.direction == "in":
                 return timedelta(minutes=20)
-            fast = call.reason == "above_threshold" and any(rule.get("above") == FAST for rule in call.record["rules"])
-            return timedelta(0) if not out else timedelta(minutes=5 if fast else 10)
+            return timedelta(0) if not out else timedelta(minutes=5 if _fast(call) else 10)
         forgotten = self._of_a_lost_store(job)  # of failures nothing is learned again: docs/deployment.md
         return FAILED if same and not forgotten else timedelta(0)
 
@@ -304,8 +303,8 @@ class Watch:
                 self.wrong(f"out on samples of {as_of}, of before the change of {newest}")
 
     def _reach(self, call: Call) -> timedelta:
-        """How far back from its newest sample the least that a scale-out rests on goes: two samples, or the mean's."""
-        return timedelta(minutes=2 if call.reason == "above_target" else 1)
+        """How far back from its newest sample the least that a scale-out rests on goes: history.py."""
+        return timedelta(minutes=2 if call.reason == "above_target" else 1 if _fast(call) else 4)
 
     # A call arrives
 
@@ -496,6 +495,11 @@ def _covered(start: float, end: float, spells: Sequence[tuple[float, float]]) ->
         if to > from_:
             covered, reached = covered + to - from_, to
     return covered
+
+
+def _fast(call: Call) -> bool:
+    """Whether the step did it that looks at two samples, and has a cooldown of its own."""
+    return call.reason == "above_threshold" and any(rule.get("above") == FAST for rule in call.record["rules"])
 
 
 def _came(job: records.Job) -> int:
