@@ -67,6 +67,7 @@ class Report:
         default_factory=list
     )  # every mutating call and disturbance, for a comparison of replays
     names: set[str] = field(default_factory=set)
+    struck: set[str] = field(default_factory=set)  # operations of the cloud that a fault struck
 
 
 def play(plan: Plan, folder: Path) -> Report:

@@ -234,6 +234,9 @@ OF_ONE = frozenset({"lost volume", "full disk", "locked database", "unreadable r
 """These are of one daemon with a file of its own."""
 
 
+OF_CALLS = frozenset({"no answer", "closed", "server error", "unreadable", "throttled", "refused", "slow"})
+"""These strike calls: alone, the first scale-out for certain."""
+
 OF_PREPAID = frozenset({"unpaid order"})
 """These want an instance that is paid by the month or year."""
 
@@ -289,6 +292,11 @@ def alone(name: str, seed: int, *, length: float | None = None) -> Plan:
     """One kind of fault, again and again, in a cloud that is well otherwise; shorter where two daemons beat."""
     length = 4 * HOUR if length is None and name in OF_TWO else length or 7 * HOUR
     chance = random.Random(f"alone {name} {seed}")  # noqa: S311
+    drawn = disturbances(chance, [name], 8, length, quiet=2 * HOUR)
+    if name in OF_CALLS:
+        kind, draw = FAULTS[name]
+        first = {"name": name, **draw(chance), "service": "ddm", "operation": "enlarge", "count": 1}
+        drawn = (Disturbance(0.0, kind, first), *drawn)
     return Plan(
         seed=seed,
         length=length,
@@ -298,5 +306,5 @@ def alone(name: str, seed: int, *, length: float | None = None) -> Plan:
         files=name == "reload",
         prepaid=name in OF_PREPAID,
         beside=name == "unreadable row",
-        disturbances=disturbances(chance, [name], 8, length, quiet=2 * HOUR),
+        disturbances=drawn,
     )

@@ -26,13 +26,19 @@ def played(plan: Plan) -> history.Report:
 
 
 def kills() -> Iterator[tuple[str, Plan]]:
-    """A kill, and a stop, at every step and commit of one scale-out, in each order of what the cloud shows."""
+    """A kill, and a stop, at every step and commit of one scale-out, in each order of what the cloud shows.
+
+    Then, of two daemons, the one that leads is stopped for a while at every step around its commit, and goes on.
+    """
     told = played(test_kills.ONE_SCALE_OUT)
     share = test_kills.INTERESTING / test_kills.ONE_SCALE_OUT.length
     for order in test_kills.ORDERS:
         for kind, count in (("kill", told.steps), ("term", told.steps), ("kill_commit", told.commits)):
             for number in range(1, round(count * share) + 50):
                 yield f"--end {kind}:{number}:{order}".rstrip(":"), test_kills.killed(kind, number, order)
+    for steps in range(-20, 31):
+        for seconds in (17, 60, 700, 1500):
+            yield f"--end still:{steps}:{seconds}", test_kills.stopped(steps, seconds)
 
 
 def main() -> int:
@@ -43,13 +49,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="only this one")
     parser.add_argument("--days", type=float, default=3.0, help="simulated days of each")
     parser.add_argument("--kills", action=argparse.BooleanOptionalAction, default=True, help="kill at every step, too")
-    parser.add_argument("--end", metavar="KIND:NUMBER[:ORDER]", help="only the scale-out that ends so, such as kill:17")
+    parser.add_argument("--end", metavar="KIND:NUMBER[:MORE]", help="only the scale-out that ends so, such as kill:17")
     wanted = parser.parse_args()
     if wanted.end is not None:
-        kind, number, order = f"{wanted.end}::".split(":")[:3]
-        if kind not in ("kill", "term", "kill_commit") or not number.isdigit() or order not in test_kills.ORDERS:
-            parser.error(f"--end is like kill:17, term:17, kill_commit:3 or kill:17:early, and not {wanted.end}")
-        return _told([(f"--end {wanted.end}", test_kills.killed(kind, int(number), order))])
+        return _told([(f"--end {wanted.end}", plan) for plan in _ends(wanted.end, parser)])
     seeds = [wanted.seed] if wanted.seed is not None else range(wanted.first, wanted.first + wanted.seeds)
     named = [
         (f"--seed {seed} --days {wanted.days:g}", plans.of_seed(seed, length=wanted.days * 24 * HOUR)) for seed in seeds
@@ -57,6 +60,18 @@ def main() -> int:
     if wanted.kills and wanted.seed is None:
         named += kills()
     return _told(named)
+
+
+def _ends(text: str, parser: argparse.ArgumentParser) -> Iterator[Plan]:
+    match text.split(":"):
+        case ["still", steps, seconds] if steps.lstrip("-").isdigit() and seconds.isdigit():
+            yield test_kills.stopped(int(steps), int(seconds))
+        case ["kill" | "term" | "kill_commit" as kind, number, *order] if (
+            number.isdigit() and ":".join(order) in test_kills.ORDERS
+        ):
+            yield test_kills.killed(kind, int(number), *order)
+        case _:
+            parser.error(f"--end is like kill:17, term:17, kill_commit:3, kill:17:early or still:2:60, and not {text}")
 
 
 def _told(named: Sequence[tuple[str, Plan]]) -> int:

@@ -6,9 +6,6 @@ Each plan is short, and made so that the broken line is gone through while it ma
 import dataclasses
 from collections.abc import Callable
 from datetime import timedelta
-from functools import cache
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -21,7 +18,7 @@ from autoscaler.storage import leased, transactions
 from tests.simulation import history, plans
 from tests.simulation.broken import Break
 from tests.simulation.plans import Disturbance, Plan
-from tests.simulation.test_kills import ONE_SCALE_OUT
+from tests.simulation.test_kills import ONE_SCALE_OUT, stopped
 
 HOT = dataclasses.replace(ONE_SCALE_OUT, steady=2.6, most=6)
 """Two nodes at 130 %, three at 87: the second scale-out waits for the cooldown of the first."""
@@ -55,18 +52,6 @@ BUSY = (0.0, "cloud", {"kind": "data_node_busy", "seconds": 2000.0})
 """Nothing is changed before half an hour is over."""
 
 FORGETFUL = (0.0, "cloud", {"kind": "job_list_forgets", "count": 8})
-
-
-@cache
-def step_of_the_commit() -> int:
-    """In which the first of two daemons commits its intent."""
-    with TemporaryDirectory() as folder:
-        return history.play(plan(ONE_SCALE_OUT, daemons=2, length=60.0), Path(folder)).intents[0]
-
-
-def stopped_around_the_commit(steps: int, seconds: float) -> Plan:
-    still = (0.0, "still", {"steps": step_of_the_commit() + steps, "seconds": seconds})
-    return plan(ONE_SCALE_OUT, still, daemons=2, length=900.0)
 
 
 SPOILED = (DONE + 40, "row", {"table": "operations", "column": "change", "seconds": 900.0})
@@ -247,12 +232,12 @@ BROKEN: dict[str, tuple[Break, list[Plan] | Callable[[], list[Plan]], str]] = {
     ),
     "whoever thinks so leads": (
         Break(leased, "lease_row.hold(connection, self._held, self._site.name)", "pass"),
-        lambda: [stopped_around_the_commit(-1, seconds) for seconds in (30.0, 60.0)],
+        lambda: [stopped(-1, seconds) for seconds in (30.0, 60.0)],
         "commits an intent, and the lease is of",
     ),
     "the lease is not looked at before a call": (
         Break(executor, "if not self._leadership.leads:", "if False:"),
-        lambda: [stopped_around_the_commit(steps, 17.0) for steps in (1, 2)],
+        lambda: [stopped(steps, 17.0) for steps in (1, 2)],
         "writes a call, and the lease is of",
     ),
 }

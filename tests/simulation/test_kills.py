@@ -3,6 +3,9 @@
 import contextlib
 import dataclasses
 import sqlite3
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -39,6 +42,20 @@ def steps_of_it(disk, what: str) -> int:
     report = history.play(dataclasses.replace(ONE_SCALE_OUT, length=INTERESTING), disk)
     assert (report.problems, report.accepted) == ([], 1)
     return {"steps": report.steps, "commits": report.commits}[what]
+
+
+@cache
+def step_of_the_commit() -> int:
+    """In which the first of two daemons commits its intent."""
+    with TemporaryDirectory() as folder:
+        two = dataclasses.replace(ONE_SCALE_OUT, daemons=2, length=60.0)
+        return history.play(two, Path(folder)).intents[0]
+
+
+def stopped(steps: int, seconds: float) -> Plan:
+    """The same by the first of two daemons, which is stopped (SIGSTOP) so many steps after its commit, for so long."""
+    still = Disturbance(0.0, "still", {"steps": step_of_the_commit() + steps, "seconds": seconds})
+    return dataclasses.replace(ONE_SCALE_OUT, disturbances=(still,), daemons=2, length=max(900.0, seconds + 600.0))
 
 
 def wrong(report: history.Report, end: int = 3) -> list[str]:

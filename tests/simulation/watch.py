@@ -119,9 +119,10 @@ class Watch:
         self._forgotten_lists: list[float] = []
         take = the_world.box.take
 
-        def noted_strike(*args: Any) -> Any:
-            struck = take(*args)
+        def noted_strike(stage: faults.Stage, service: str, operation: str) -> Any:
+            struck = take(stage, service, operation)
             if struck is not None:
+                report.struck.add(operation)
                 self._struck.append(timeline.elapsed)
                 if struck.request.kind is faults.Kind.JOB_LIST_FORGETS:
                     self._forgotten_lists.append(timeline.elapsed)
