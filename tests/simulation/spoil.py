@@ -73,11 +73,16 @@ class Rows:
                 self._mend(column, identity, was)
 
     def _mend(self, column: str, identity: str, was: Any) -> None:
-        with self._file() as file, contextlib.suppress(sqlite3.OperationalError):  # the volume was lost: no table yet
-            file.execute(
-                f"UPDATE operations SET {column} = ? WHERE id = ? AND {column} = ?",  # noqa: S608  # same
-                (was, identity, SPOILED[column]),
-            )
+        try:
+            with self._file() as file:
+                file.execute(
+                    f"UPDATE operations SET {column} = ? WHERE id = ? AND {column} = ?",  # noqa: S608  # same
+                    (was, identity, SPOILED[column]),
+                )
+        except sqlite3.OperationalError as error:
+            if "no such table" not in str(error):  # as where the volume was lost; it is locked
+                asyncio.get_running_loop().call_later(30.0, self._stop_and_mend, column, identity, was)
+                return
         self._history.watch.standing.unreadable = ""
 
     def _look_again(self, file: sqlite3.Connection, column: str, identity: str) -> None:

@@ -27,7 +27,7 @@ FOREIGN_WINDOW = 180.0
 LONGEST_GAP = 150.0
 """Seconds between two records: to the end of a minute, a lease, the beat of a standby, and a minute of its own."""
 
-WELL_AGAIN = 900.0
+WELL_AGAIN = 600.0
 """Seconds after a fault in which there may be no record yet: an answer's time-out, a sign-in, and the settle time."""
 
 STRUCK = 120.0
