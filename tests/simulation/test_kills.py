@@ -68,6 +68,13 @@ def check(report: history.Report, end: int = 3) -> None:
     assert wrong(report, end) == []
 
 
+@pytest.mark.parametrize("seconds", [17.0, 60.0])
+def test_a_leader_that_was_stopped_around_its_commit_buys_nothing_twice(seconds, tmp_path_factory):
+    """At every step there, and longer than its lease; make soak does it at more of them, and for longer."""
+    for steps in range(-2, 6):
+        check(history.play(stopped(steps, seconds), tmp_path_factory.mktemp(f"step{steps}")))
+
+
 @pytest.mark.parametrize("kind", ["kill", "term"])
 def test_the_process_ends_after_any_await(kind, disk, tmp_path_factory):
     last = steps_of_it(disk, "steps")

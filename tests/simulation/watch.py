@@ -395,7 +395,14 @@ class Watch:
         quiet = all(call.at < self._plan.length - 60.0 * LATEST for call in self.calls)
         minutes = [self._end - timedelta(minutes=ago) for ago in range(10, LATEST)]
         least = min(self._world.load.utilisation(minute, ready=group.ready(minute)) for minute in minutes)
-        if quiet and not failed and least > HOT and reasons <= HELD | UNMOVED and self._plan.mode == "enforce":
+        if (
+            quiet
+            and not failed
+            and not by_hand
+            and least > HOT
+            and reasons <= HELD | UNMOVED
+            and self._plan.mode == "enforce"
+        ):
             self.wrong(f"{len(group.nodes)} nodes are at {least:.0f} % or more, and nothing is done: {sorted(reasons)}")
 
     def _check_lively(self, down: Sequence[tuple[float, float]]) -> None:
@@ -440,7 +447,7 @@ class Watch:
                 )
         elif not accepted and state in ("succeeded", "submitted") and alone:
             self.wrong(f"{call.intent} was not accepted, and is told as {state}")
-        elif accepted and job is None and state in ("never_happened", "rejected"):
+        elif accepted and job is None and state in ("never_happened", "rejected"):  # else somebody has to look
             self.wrong(f"the order of {call.intent} was accepted, and is told as {state}")
         elif not accepted and state == "unknown" and alone and not self._plan.prepaid:
             self.wrong(f"{call.intent} was not accepted, and it is still not known in the end")
