@@ -10,8 +10,8 @@ from datetime import timedelta
 import pytest
 
 from autoscaler.control import console, cycle, executor, poller, reconciler
+from autoscaler.core import guard, outcome, permissible, window
 from autoscaler.core import history as operations
-from autoscaler.core import outcome, permissible, window
 from autoscaler.core.rules import view
 from autoscaler.huaweicloud import scaling, series
 from autoscaler.storage import leased, transactions
@@ -200,6 +200,15 @@ BROKEN: dict[str, tuple[Break, list[Plan] | Callable[[], list[Plan]], str]] = {
         Break(reconciler, "SETTLE_READINGS = 10", "SETTLE_READINGS = 10**9"),
         [plan(ONE_SCALE_OUT, lost("reset_before"))],
         "it is still not known in the end",
+    ),
+    "what never happened is under way for good": (
+        Break(
+            guard,
+            "if op.open and op.state is not State.UNKNOWN and not op.shadow:",
+            "if (op.open or op.state is State.NEVER_HAPPENED) and not op.shadow:",
+        ),
+        [plan(ONE_SCALE_OUT, lost("reset_before"), length=2.5 * plans.HOUR)],
+        "records it was held: ['in_progress']",
     ),
     "one node more is asked for": (
         Break(
