@@ -82,16 +82,19 @@ class Hand:
             asyncio.get_running_loop().call_later(LOOKS_EVERY, self._begin_again, one)
 
     async def _resume(self, console: DaemonConsole, values: Any) -> None:
-        mine = [pause for pause in self._standing.pauses if values["all"] or not pause.of_all]
         overrides = list(self._standing.overrides)
-        for pause in mine:
-            pause.resumed = True  # from now on it may be over
+        self._may_be_resumed(values)
         await console.resume(
             None if values["all"] else "orders", breaker=values["breaker"], override=values["override"], who=WHO
         )
+        self._may_be_resumed(values)  # those, too, that were set meanwhile
         if values["override"]:
             for one in overrides:
                 one.over = True
+
+    def _may_be_resumed(self, values: Any) -> None:
+        for pause in self._standing.pauses:
+            pause.resumed = pause.resumed or values["all"] or not pause.of_all
 
     async def _override(self, console: DaemonConsole, values: Any) -> None:
         earlier, given = list(self._standing.overrides), Given(values["nodes"])
