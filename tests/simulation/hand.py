@@ -12,9 +12,9 @@ from autoscaler.control.console import DaemonConsole
 from autoscaler.emulator import faults, records
 from autoscaler.errors import StoreError
 from autoscaler.ports import ChangeInvalidError, ChangeRefusedError
+from tests.simulation.ledger import Call, outcomes
 from tests.simulation.plans import Disturbance
 from tests.simulation.standing import Given, Paused
-from tests.simulation.watch import Call, outcomes
 
 if TYPE_CHECKING:
     from tests.simulation.history import History
@@ -42,7 +42,7 @@ class Hand:
         ):
             wanted = faults.Request.model_validate({"kind": kind, **more})
             self._history.world.arm(wanted, self._history.timeline.now)
-        looks = asyncio.get_running_loop().create_task(self._tell(len(self._history.watch.calls)))
+        looks = asyncio.get_running_loop().create_task(self._tell(len(self._history.ledger.calls)))
         self._history.beside.add(looks)
         looks.add_done_callback(self._history.beside.discard)
 
@@ -110,7 +110,7 @@ class Hand:
         for one in earlier:
             one.over = True
         if not bounds.min <= values["nodes"] <= bounds.max:
-            self._history.watch.wrong(f"{values['nodes']} nodes were accepted, of {bounds}")
+            self._history.ledger.wrong(f"{values['nodes']} nodes were accepted, of {bounds}")
 
     async def _too_early(self, console: DaemonConsole, _values: Any) -> None:
         """Whoever would close an operation whose job runs is refused; he is not an honest one, so he is alone here."""
@@ -122,7 +122,7 @@ class Hand:
             return
         await console.resolve("orders", outcome="succeeded", reason="", who=WHO)
         if world.running_job(instance) is before:
-            self._history.watch.wrong(f"an operation was closed by hand while {before.id} ran")
+            self._history.ledger.wrong(f"an operation was closed by hand while {before.id} ran")
 
     # What became of a call
 
@@ -130,7 +130,7 @@ class Hand:
         """Look again and again for the call that comes next, until it could be closed or was found without us."""
         for _ in range(LOOKS):
             await asyncio.sleep(LOOKS_EVERY)
-            calls = self._history.watch.calls
+            calls = self._history.ledger.calls
             life = self._history.leader()
             if len(calls) > before and life is not None and life.console is not None:
                 became = self._became(calls[before])
@@ -161,7 +161,7 @@ class Hand:
             self._history.note(f"closed as {became}")
             self._history.report.resolved += 1
             if shown["id"] != call.intent:
-                self._history.watch.wrong(f"operation {shown['id']} was closed in the place of {call.intent}")
+                self._history.ledger.wrong(f"operation {shown['id']} was closed in the place of {call.intent}")
 
     @property
     def _standing(self) -> Any:

@@ -33,10 +33,12 @@ from autoscaler.webhooks.endpoint import Endpoint
 from tests.simulation import life as lives
 from tests.simulation import reloads, shared_store, spoil, windows
 from tests.simulation.hand import Hand
+from tests.simulation.ledger import Ledger
 from tests.simulation.letterbox import Letterbox
 from tests.simulation.machine import AFTER_AN_ERROR, RESTART_AFTER, Machine
 from tests.simulation.plans import Disturbance, Plan
 from tests.simulation.trouble import Trouble
+from tests.simulation.verdict import Verdict
 from tests.simulation.virtual_time import CloudClock, JumpingLoop, StoppingLoop, Timeline
 from tests.simulation.watch import Watch
 from tests.simulation.wire import Network
@@ -123,7 +125,8 @@ class History:
         for task in (disturbing, *self.beside):
             task.cancel()
         self.report.nodes = len(self.the_instance.groups[0].nodes)
-        self.watch.at_the_end(self.file, self.report, self.machines)
+        self.report.accepted = sum(mutation.accepted for mutation in self.cloud.mutations)
+        Verdict(self.ledger).give(self.machines)
         self.letterbox.at_the_end(self.file)
 
     async def _run(self, machine: Machine) -> None:
@@ -147,8 +150,9 @@ class History:
         self.server = shared_store.Server(self.file, self.timeline, random.Random(f"database {plan.seed}"))  # noqa: S311
         self.policies = _policies(self.targets(most=plan.most, mode=plan.mode), self._folder)
         self.group_id = self.the_instance.groups[0].id
-        self.watch = Watch(plan, self.policies[0], self.world, self.cloud, self.timeline, self.file, self.report)
-        self.letterbox = Letterbox(random.Random(f"letterbox {plan.seed}"), self.watch.wrong)  # noqa: S311
+        self.ledger = Ledger(plan, self.policies[0], self.world, self.cloud, self.timeline, self.file, self.report)
+        self.watch = Watch(self.ledger)
+        self.letterbox = Letterbox(random.Random(f"letterbox {plan.seed}"), self.ledger.wrong)  # noqa: S311
         self.files = reloads.Files(self, self._folder / "config") if plan.files else None
         hand, trouble, rows = Hand(self), Trouble(self), spoil.Rows(self)
         self._kinds: dict[str, Callable[[Disturbance], None]] = {
@@ -197,7 +201,7 @@ class History:
             self.report.steps += life.steps
             self.report.commits += life.commits
             machine.life = None
-        self.watch.store_is_sound(self.file)
+        self.watch.store_is_sound()
 
     def _life(self, machine: Machine) -> lives.Life:
         setup, origin = self._setup(), None
@@ -254,7 +258,7 @@ class History:
         if self._at_preflight and lists_jobs and self._lists > 1:  # the first list is for the empty store
             waiting, self._at_preflight = self._at_preflight, []
             for one in waiting:
-                self.watch.comes_late(one)
+                self.ledger.comes_late(one)
                 self._outside.copy().run(self._kinds[one.kind], one)  # what it begins must not end with this process
         return self.watch.written(request)
 

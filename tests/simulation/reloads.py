@@ -116,7 +116,7 @@ class Files:
         if self._now is written:
             self._history.watch.standing.policies = after
             if bool(answer.problems) is written.right:
-                self._history.watch.wrong(f"the answer to a reload of {written} was {answer}")
+                self._history.ledger.wrong(f"the answer to a reload of {written} was {answer}")
 
     def _seen(self, life: Life, written: Written, after: tuple[Policy | None, ...]) -> None:
         if self._now is written and life.alive and self._history.plan.only("reload"):
@@ -160,7 +160,7 @@ class Files:
         for job in self._history.world.jobs:
             ended = job.ending.at
             if job.id in opened and ended is not None and self._history.timeline.now - ended > FOLLOWED_WITHIN:
-                self._history.watch.wrong(
+                self._history.ledger.wrong(
                     f"{job.id} ended at {ended}, and its removed target's operation is still open"
                 )
 

@@ -44,7 +44,7 @@ class Rows:
 
     def _seen(self, file: sqlite3.Connection, _one: Disturbance) -> None:
         file.execute("UPDATE seen_nodes SET nodes = '[{}]'")
-        self._history.watch.changed_by_others()  # it counts as one until it is known again who is there
+        self._history.ledger.changed_by_others()  # it counts as one until it is known again who is there
 
     def _operation(self, file: sqlite3.Connection, one: Disturbance) -> None:
         """The last one whose call has been answered: in the middle of it the store is the daemon's alone to change."""
@@ -97,9 +97,9 @@ class Rows:
             return
         told = {target["name"]: target["error"] for target in life.console.targets()}
         if identity not in (told["orders"] or ""):
-            self._history.watch.wrong(f"row {identity} cannot be read, and what is told of it is {told['orders']}")
+            self._history.ledger.wrong(f"row {identity} cannot be read, and what is told of it is {told['orders']}")
         if told.get("billing"):
-            self._history.watch.wrong(f"row {identity} cannot be read, and billing is held for it: {told['billing']}")
+            self._history.ledger.wrong(f"row {identity} cannot be read, and billing is held for it: {told['billing']}")
 
     @contextlib.contextmanager
     def _file(self) -> Any:

@@ -196,6 +196,11 @@ BROKEN: dict[str, tuple[Break, list[Plan] | Callable[[], list[Plan]], str]] = {
         [plan(ONE_SCALE_OUT, lost("reset_before"))],
         "after one that never happened",
     ),
+    "a job that failed is no failure": (
+        Break(operations, "FAILURES = (State.FAILED, State.NEVER_HAPPENED)", "FAILURES = (State.NEVER_HAPPENED,)"),
+        [plan(ONE_SCALE_OUT, (0.0, "short", {})), plan(ONE_SCALE_OUT, (0.0, "cloud", {"kind": "failed_job"}))],
+        "after EnlargeNode",
+    ),
     "a call that never happened is looked for as long as ever": (
         Break(reconciler, "SETTLE_READINGS = 10", "SETTLE_READINGS = 10**9"),
         [plan(ONE_SCALE_OUT, lost("reset_before"))],

@@ -105,7 +105,7 @@ class Trouble:
             node = groups[0].nodes.pop()
             node.deleted_at = self._history.timeline.now
             groups[0].gone.append(node)
-            self._history.watch.changed_by_others()
+            self._history.ledger.changed_by_others()
 
     def short(self, one: Disturbance) -> None:
         """The job that runs will say Completed, and bring fewer nodes than it was asked for."""
