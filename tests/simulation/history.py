@@ -127,7 +127,7 @@ class History:
         self.report.nodes = len(self.the_instance.groups[0].nodes)
         self.report.accepted = sum(mutation.accepted for mutation in self.cloud.mutations)
         Verdict(self.ledger).give(self.machines)
-        self.letterbox.at_the_end(self.file)
+        self.letterbox.at_the_end(self.file, self.timeline.now)
 
     async def _run(self, machine: Machine) -> None:
         while self.timeline.elapsed < self.plan.length:

@@ -1,15 +1,20 @@
 """A receiver of webhooks that outlives the daemon's lives, and takes letters badly: late, twice, or not at all."""
 
 import asyncio
+import contextlib
 import random
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from autoscaler.core.letter import Letter
 from autoscaler.errors import Undelivered
+
+MAY_WAIT = timedelta(minutes=10)
+"""Some attempts may fail, and each wait after one is longer than that before."""
 
 SETTLED = ("succeeded", "failed", "rejected", "never_happened")
 
@@ -41,15 +46,20 @@ class Letterbox:
             raise Undelivered("no answer from the receiver (TimeoutError)", code="TimeoutError")
         return "204"
 
-    def at_the_end(self, file: Path) -> None:
-        """Everything that the store knows to be over was told: that it was decided on, and how it ended."""
-        with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as opened:
-            ours = opened.execute('SELECT id, state FROM operations WHERE NOT "foreign"').fetchall()
-            (waiting,) = opened.execute("SELECT count(*) FROM outbox WHERE state = 'waiting'").fetchone()
-        told = [f"{operation}-{word}" for operation, state in ours for word in ("decision", state) if state in SETTLED]
+    def at_the_end(self, file: Path, end: datetime) -> None:
+        """What the store has known for long enough was told: that it was decided on, and how it ended."""
+        known = int((end - MAY_WAIT).timestamp() * 1e6)
+        with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as opened:
+            ours = opened.execute(
+                'SELECT id, state, ended_at FROM operations WHERE NOT "foreign" AND committed_at < ?', (known,)
+            ).fetchall()
+            query = "SELECT event FROM outbox WHERE state = 'waiting' AND at < ?"
+            waiting = [event for (event,) in opened.execute(query, (known,))]
+        told = [f"{operation}-decision" for operation, state, _ in ours if state in SETTLED]
+        told += [f"{operation}-{state}" for operation, state, at in ours if state in SETTLED and at < known]
         untold = [identity for identity in told if identity not in self.got]
         if untold or waiting:
-            self._wrong(f"never told to the webhook: {untold}; {waiting} letters still wait")
+            self._wrong(f"never told to the webhook: {untold}; still waiting: {waiting}")
 
 
 class Courier:

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from autoscaler.control import console, cycle, executor, poller, reconciler
+from autoscaler.control import console, correspondence, cycle, deliverer, executor, poller, reconciler
 from autoscaler.core import guard, outcome, permissible, window
 from autoscaler.core import history as operations
 from autoscaler.core.rules import view
@@ -243,6 +243,16 @@ BROKEN: dict[str, tuple[Break, list[Plan] | Callable[[], list[Plan]], str]] = {
         Break(window, "zone = ZoneInfo(timezone)", "zone = ZoneInfo('UTC')"),
         [plan(COOL, start=plans.IN_AUTUMN + timedelta(hours=18), length=4 * plans.HOUR, nodes=2, windows=True)],
         "by a schedule, to",
+    ),
+    "nobody is told how an operation ended": (
+        Break(correspondence, "return () if told is None else self.letters([told])", "return ()"),
+        [plan(ONE_SCALE_OUT)],
+        "never told to the webhook: ['",
+    ),
+    "a letter that nobody took is not tried again": (
+        Break(deliverer, "else letter.failed(due, str(error))", "else letter.delivered()"),
+        [plan(HOT)],
+        "never told to the webhook: ['",
     ),
     "whoever thinks so leads": (
         Break(leased, "lease_row.hold(connection, self._held, self._site.name)", "pass"),
