@@ -53,9 +53,14 @@ def step_of_the_commit() -> int:
 
 
 def stopped(steps: int, seconds: float) -> Plan:
-    """The same by the first of two daemons, which is stopped (SIGSTOP) so many steps after its commit, for so long."""
+    """The same by the first of two daemons, which is stopped (SIGSTOP) so many steps after its commit, for so long.
+
+    Where the other one has the time to find out that nothing happened, it waits for a cooldown before it buys.
+    """
     still = Disturbance(0.0, "still", {"steps": step_of_the_commit() + steps, "seconds": seconds})
-    return dataclasses.replace(ONE_SCALE_OUT, disturbances=(still,), daemons=2, length=max(900.0, seconds + 600.0))
+    return dataclasses.replace(
+        ONE_SCALE_OUT, disturbances=(still,), daemons=2, length=900.0 if seconds < 600.0 else 2400.0
+    )
 
 
 def wrong(report: history.Report, end: int = 3) -> list[str]:
