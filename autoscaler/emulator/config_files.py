@@ -48,10 +48,10 @@ def _settings(wanted: scenario.Scenario, addresses: Addresses) -> dict[str, obje
 
 
 def _targets(wanted: scenario.Scenario) -> dict[str, object]:
-    """A target per group: `emulator`, `emulator-2` and so on."""
+    """A target per group: `orders`, `orders-2` and so on; a name that holds the password would be masked in logs."""
     groups = [(instance, group) for instance in wanted.instances for group in instance.groups]
     return {
-        "emulator" + (f"-{number}" if number > 1 else ""): _target(instance, group)
+        "orders" + (f"-{number}" if number > 1 else ""): _target(instance, group)
         for number, (instance, group) in enumerate(groups, start=1)
     }
 

@@ -109,8 +109,9 @@ def test_a_configuration_that_points_at_it(tmp_path):
     settings = yaml.safe_load((tmp_path / "autoscaler.yaml").read_text())
     policies = yaml.safe_load((tmp_path / "policies" / "emulator.yaml").read_text())
     assert settings["cloud"]["endpoints"]["rds"] == "http://127.0.0.1:9003"
-    assert policies["targets"]["emulator"]["mode"] == "enforce"
+    assert policies["targets"]["orders"]["mode"] == "enforce"
     assert "AUTOSCALER_CLOUD__PASSWORD=emulator\n" in (tmp_path / "emulator.env").read_text()
+    assert all("emulator" not in target for target in policies["targets"])  # the log would mask it as the password
     assert sorted(said) == sorted(str(path) for path in tmp_path.rglob("*.*") if path.is_file())
 
 
