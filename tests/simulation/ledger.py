@@ -52,10 +52,10 @@ class Ledger:
         self.report = report
         self.calls: list[Call] = []
         self.decided: list[float] = []  # when records were stored, whatever the daemon's clock said
-        self.struck: list[float] = []
+        self.struck: list[float] = []  # when a fault of the cloud struck a call
         self.late: list[tuple[float, float]] = []  # from when to when disturbances lasted that had waited
-        self.volume = 0
-        self.lost_at = 0.0  # the last of those before it
+        self.volume = 0  # how many stores were lost before the one that there is
+        self.lost_at = 0.0  # when the last of them was
         self._forgotten_lists: list[float] = []
         self._changed = float("-inf")
         self._notes_strikes()

@@ -193,12 +193,19 @@ class Verdict:
         return ended is not None and any(node.deleted_at and node.deleted_at < ended for node in job.nodes)
 
     def _others_brought(self, call: Call, job: records.Job) -> bool:
-        """Nodes came by somebody else's job before it was certain that its own would not: none can tell them apart."""
-        ended, theirs = self._ended.get(call.intent), [one for one in self._ledger.world.jobs if one.id != job.id]
-        return ended is not None and any(
-            one.name is job.name and one.ending.at and job.created_at <= one.ending.at <= ended and one.ending.arriving
-            for one in theirs
+        """Completed, and somebody else's nodes came before it was certain that its own would not: none can tell them.
+
+        Only as many as were missing: of a job that says Failed, or where fewer came in all, there is no doubt.
+        """
+        ended, missing = self._ended.get(call.intent), len(job.nodes) - job.ending.arriving
+        if job.ending.status is not records.JobStatus.COMPLETED or ended is None:
+            return False
+        theirs = sum(
+            one.ending.arriving
+            for one in self._ledger.world.jobs
+            if one is not job and one.ending.at is not None and job.created_at <= one.ending.at <= ended
         )
+        return theirs >= missing
 
     def _took_another_for_it(self, call: Call, job: records.Job) -> bool:
         """A job that no list showed before an unclear call, and one did after it, looks like that call's own."""
