@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from apscheduler.executors.debug import DebugExecutor
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
@@ -93,7 +94,10 @@ class Scheduler:
         self._publish = publish
         self._leadership = leadership
         self._apscheduler = AsyncIOScheduler(
-            timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
+            # At once, in the loop: its own executor makes tasks, and tells of one cancelled at a stop as an error.
+            executors={"default": DebugExecutor()},
+            timezone=UTC,
+            job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
         )
         self._groups: dict[timedelta, tuple[Policy, ...]] = {}
         self._looked_at_first: set[str] = set()
@@ -112,8 +116,8 @@ class Scheduler:
         for interval in self._groups:
             self._add_cycle(interval)
         self.pulse.last_heartbeat = self._clock.monotonic()
-        self._apscheduler.start()
         self._beating = True
+        self._apscheduler.start()
         self._watch = asyncio.create_task(self._watch_clock(), name="clock watch")
 
     def replan(self, policies: Sequence[Policy]) -> None:
@@ -175,13 +179,13 @@ class Scheduler:
             next_run_time=datetime.now(UTC),
         )
 
-    async def _run(self, name: str, work: Callable[[], Awaitable[object]]) -> None:
-        """One beat, in a task of our own: APScheduler cancels its running jobs at shutdown, ours are drained.
+    def _run(self, name: str, work: Callable[[], Awaitable[object]]) -> None:
+        """Begin one beat, in a task of our own: APScheduler would cancel it at shutdown, ours are drained.
 
         A beat that is still running is not begun again; how late the next one is then is in the metrics.
         """
         beat = self.pulse.beats.get(name)  # none where a reload has just ended it
-        if beat is not None and not beat.running:
+        if self._beating and beat is not None and not beat.running:  # APScheduler hears of a stop a step later
             self._begin(beat, work)
 
     def _begin(self, beat: Beat, work: Callable[[], Awaitable[object]]) -> None:

@@ -1,6 +1,7 @@
 """The scheduler: beats that begin on time, never twice at once, survive errors and clock jumps, and are drained."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -261,6 +262,19 @@ async def test_after_the_stop_no_beat_begins():
     runs = {name: each.runs for name, each in scheduler.pulse.beats.items()}
     await asyncio.sleep(0.4)
     assert {name: each.runs for name, each in scheduler.pulse.beats.items()} == runs
+
+
+@pytest.mark.parametrize("steps", range(6))
+async def test_a_stop_at_any_step_of_a_beat_s_beginning_is_no_error(steps, caplog):
+    house = busy_house()
+    scheduler = house.scheduler()
+    scheduler.start(house.policies)
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    await scheduler.stop(DRAIN)
+    await asyncio.sleep(0.01)
+    assert [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING] == []
+    assert not any(beat.running for beat in scheduler.pulse.beats.values())
 
 
 async def test_what_never_started_can_be_stopped():
