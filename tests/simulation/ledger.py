@@ -53,7 +53,7 @@ class Ledger:
         self.calls: list[Call] = []
         self.decided: list[float] = []  # when records were stored, whatever the daemon's clock said
         self.struck: list[float] = []  # when a fault of the cloud struck a call
-        self.late: list[tuple[float, float]] = []  # from when to when disturbances lasted that had waited
+        self.late: list[tuple[float, float]] = []  # from when to when disturbances lasted beyond their plan
         self.volume = 0  # how many stores were lost before the one that there is
         self.lost_at = 0.0  # when the last of them was
         self._forgotten_lists: list[float] = []
@@ -90,6 +90,10 @@ class Ledger:
     def comes_late(self, one: Disturbance) -> None:
         """It waited for a pre-flight, which is now."""
         self.late.append((self.timeline.elapsed, self.timeline.elapsed + one.lasts))
+
+    def lasts_longer(self, seconds: float) -> None:
+        """What was to be over by now is so only after that."""
+        self.late.append((self.timeline.elapsed, self.timeline.elapsed + seconds))
 
     # What is asked of it
 

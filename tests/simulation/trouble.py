@@ -92,7 +92,8 @@ class Trouble:
         if self._at_rest():
             instance.groups = groups
         else:  # somebody else's, on the new group
-            asyncio.get_running_loop().call_later(60, self._restore, instance, groups)
+            self._history.ledger.lasts_longer(60.0)
+            asyncio.get_running_loop().call_later(60.0, self._restore, instance, groups)
 
     def _at_rest(self) -> bool:
         """Whether no job runs, nor moves nodes after its end."""
