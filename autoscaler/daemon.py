@@ -55,6 +55,9 @@ from autoscaler.webhooks.endpoint import Endpoint
 DRAIN_SECONDS = 7.0
 """Real seconds for calls under way at a stop: with what follows, within the 10 s that container engines wait."""
 
+LAST_WORDS = 0.75
+"""Real seconds after that for the store: what was cut off is written down, and the lease is given up."""
+
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
 """Real seconds between attempts to sign in, doubling."""
 
@@ -122,6 +125,7 @@ class Daemon:
         with contextlib.ExitStack() as opened:
             store = surroundings.store(setup.store, correspondence=correspondent)
             opened.callback(store.close)
+            self._store = store
             metrics.leads(leader=store.lease is None)  # until the first claim nobody knows that we do
             self._huawei = HuaweiCloud(setup.connection, time=clock, monitor=self._monitor, wire=surroundings.wire)
             self._cloud: Cloud = self._huawei.cloud
@@ -249,6 +253,7 @@ class Daemon:
             if self._watch is not None:
                 self._begin(self._watch.run(), name="watch files")
             self._begin(self._deliverer.run(), name="deliver letters")
+            self._begin(self._hurry(stop), name="hurry")
             if await self._sign_in(stop):
                 async with self._leadership.kept():
                     drained = await self._work(stop)
@@ -273,8 +278,13 @@ class Daemon:
         self._readiness.lacks("stop", "stopping")
         begun = self._clock.monotonic()
         await self._end_all_beside()
-        await self._scheduler.stop(DRAIN_SECONDS)
+        await self._scheduler.stop(DRAIN_SECONDS - (self._clock.monotonic() - begun))
         return round(self._clock.monotonic() - begun, 1)
+
+    async def _hurry(self, stop: asyncio.Event) -> None:
+        """From the stop on, wherever it finds us, nothing waits for the store for longer than we have."""
+        await stop.wait()
+        self._store.ends_in(DRAIN_SECONDS + LAST_WORDS)
 
     def reload_soon(self, cause: Cause = Cause.SIGNAL) -> None:
         """SIGHUP: read the configuration anew; what comes of it is in the log."""

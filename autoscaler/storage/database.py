@@ -50,13 +50,15 @@ class DatabaseStore:
         run: Run,
         *,
         lease: Lease | None = None,
+        ends_in: Callable[[float], None] = lambda _: None,
         release: Callable[[], None] = lambda: None,
     ) -> None:
-        """`release` is called once all is closed."""
+        """`ends_in` bounds what may wait for long; `release` is called once all is closed."""
         self.transactions = transactions
         self.history = history
         self.lease = lease
         self._run = run
+        self._ends_in = ends_in
         self._release = release
         self._closed = False
 
@@ -115,6 +117,10 @@ class DatabaseStore:
                 gone += part
                 await asyncio.sleep(0)
         return gone + await self._run(self.transactions.prune_operations, before=before)
+
+    def ends_in(self, seconds: float) -> None:
+        """The process is about to end: what has no answer within so many real seconds gets a StoreError instead."""
+        self._ends_in(seconds)
 
     def close(self) -> None:
         """As the port says; a second time it does nothing."""

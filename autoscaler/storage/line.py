@@ -4,8 +4,10 @@ The server's own time-outs do not help where it hangs, nor TCP's where the kerne
 """
 
 import contextlib
+import math
 import os
 import socket
+import time
 from collections.abc import Iterator
 from threading import Event, Lock, Thread
 
@@ -16,12 +18,25 @@ class Line:
     def __init__(self) -> None:
         self._lock = Lock()
         self._socket: socket.socket | None = None
+        self._end = math.inf
+
+    @property
+    def left(self) -> float:
+        """Real seconds until its end; infinite where that is not near."""
+        return self._end - time.monotonic()
+
+    def ends_in(self, seconds: float) -> None:
+        """The process ends: whoever waits for an answer so many real seconds from now gets an error, then and later."""
+        self._end = time.monotonic() + seconds
+        Thread(target=self._at_the_end, daemon=True).start()
 
     def follow(self, descriptor: int) -> None:
         """There is a new connection."""
         self.forget()
         with self._lock:
             self._socket = socket.socket(fileno=os.dup(descriptor))
+        if self.left <= 0:
+            self.cut()
 
     def forget(self) -> None:
         """The connection is closed, or about to be."""
@@ -45,6 +60,10 @@ class Line:
     def _watch(self, ended: Event, seconds: float) -> None:
         while not ended.wait(seconds):
             self.cut()
+
+    def _at_the_end(self) -> None:
+        time.sleep(max(0.0, self.left))
+        self.cut()
 
     def cut(self) -> None:
         """End the connection; whoever waits for an answer gets an error."""

@@ -52,7 +52,12 @@ def open_store(
         transactions = LeasedTransactions(engine, _site(name, address, line), sieve, correspondence)
         opened.pop_all()
     run = OneThread(name, PATIENCE_SECONDS)
-    return database.DatabaseStore(transactions, history, run, lease=StoredLease(transactions, run))
+
+    def ends_in(seconds: float) -> None:
+        for each in (line, line_of_history):
+            each.ends_in(seconds)
+
+    return database.DatabaseStore(transactions, history, run, lease=StoredLease(transactions, run), ends_in=ends_in)
 
 
 def _address(url: str) -> URL:

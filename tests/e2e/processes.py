@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +24,8 @@ GROUP = "f080abf2010d45118068c28c8958f5fcgr09"
 FLAVOR = "8f2e696c-a9c1-30bd-af90-25522bc67606"
 CREDENTIALS = {f"AUTOSCALER_CLOUD__{name}": "emulator" for name in ("USERNAME", "PASSWORD", "DOMAIN")}
 TOKEN = "let-me-in-for-now"
+ENGINES_WAIT = 10.0
+"""Real seconds from SIGTERM to SIGKILL, by default, of container engines."""
 
 
 def until(read: Callable[[], T], wanted: Callable[[T], bool], *, seconds: float = 60, every: float = 0.05) -> T:
@@ -155,6 +158,13 @@ class RunningDaemon(Program):
     def log(self) -> str:
         """What this process has logged."""
         return self.stderr.read_bytes()[self.before :].decode()
+
+    def stop_timed(self) -> tuple[int, float]:
+        """SIGTERM; its exit code, and the seconds until it said that it had stopped."""
+        begun = time.time()
+        code = self.stop(seconds=60)
+        (said,) = [json.loads(line) for line in self.log().splitlines() if '"message": "stopped"' in line]
+        return code, datetime.fromisoformat(said["time"]).timestamp() - begun
 
     @property
     def url(self) -> str:

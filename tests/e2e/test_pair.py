@@ -1,6 +1,7 @@
 """Two real daemons on one real PostgreSQL: one leads; who is stopped, killed or cut off buys nothing twice."""
 
 import signal
+import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from functools import partial
@@ -9,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.processes import TOKEN, EmulatedCloud, Program, RunningDaemon, policy, until, write_config
+from tests.e2e.processes import ENGINES_WAIT, TOKEN, EmulatedCloud, Program, RunningDaemon, policy, until, write_config
 from tests.storage import postgres
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
@@ -167,6 +168,22 @@ def test_without_its_database_a_daemon_holds_and_answers_and_goes_on_when_it_is_
     leader, other = pair.roles()
     pair.goes_on(leader)
     pair.nothing_twice(leader)
+
+
+@pytest.mark.parametrize("seconds", [0.2, 4.0], ids=["just now", "for a while"])
+def test_while_its_database_hangs_a_daemon_stops_in_the_time_that_engines_wait(seconds, pair):
+    leader, other = pair.roles()
+    pair.goes_on(leader)
+    with pair.server.standing_still():
+        time.sleep(seconds)
+        for daemon in (leader, other):
+            code, took = daemon.stop_timed()
+            assert (code, took < ENGINES_WAIT) == (0, True)
+            assert "Traceback" not in daemon.said()
+    again = pair.start()
+    until(lambda: leads(again), bool, seconds=TAKE_OVER)
+    pair.goes_on(again)
+    pair.nothing_twice(again)
 
 
 def post(daemon: RunningDaemon, path: str, body: dict[str, object]) -> httpx.Response:

@@ -215,6 +215,36 @@ def test_who_asks_a_server_that_stands_still_does_not_queue_up_and_is_let_go_at_
     assert time.monotonic() - begun < server.CONNECT_SECONDS + 2
 
 
+async def test_at_the_end_of_the_process_nobody_waits_longer_for_a_server_that_stands_still(open_shared, postgresql):
+    store = open_shared()
+    await lead(store)
+    begun = time.monotonic()
+    with postgresql.standing_still():
+        asking = asyncio.create_task(asyncio.to_thread(store.history.operations))
+        storing = asyncio.create_task(store.record([samples.decision()]))
+        await asyncio.sleep(0.1)
+        store.ends_in(1.0)
+        for waiting in (storing, asking, store.lease.release()):
+            with pytest.raises(StoreError):
+                await waiting
+        store.close()
+        assert 1.0 < time.monotonic() - begun < 3.0
+
+
+@pytest.mark.parametrize(("left", "said"), [(3.5, "cannot be reached"), (1.5, "too late to connect")])
+async def test_at_the_end_of_the_process_a_connection_is_made_only_where_there_is_time(
+    left, said, open_shared, postgresql, shell
+):
+    store = open_shared()
+    shell.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'ddm-autoscaler'")
+    begun = time.monotonic()
+    with postgresql.standing_still():
+        store.ends_in(left)
+        with pytest.raises(StoreError, match=said):
+            await lead(store)
+        assert time.monotonic() - begun < left + 0.5
+
+
 async def test_a_connection_that_was_ended_meanwhile_is_replaced_without_an_error(open_shared, shell):
     store = open_shared()
     await lead(store)
