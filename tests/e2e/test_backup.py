@@ -109,7 +109,7 @@ def test_a_backup_of_a_running_daemon_restores_operations_and_pauses_and_repeats
 
 def test_a_lost_store_learns_from_the_clouds_jobs_and_has_forgotten_the_pause(tmp_path, started):
     cloud = started(EmulatedCloud(tmp_path / "cloud", SCENARIO, speed=300))
-    environment = write_config(tmp_path, cloud, targets={"orders": EAGER | {"cooldown": {"out": "2h"}}})
+    environment = write_config(tmp_path, cloud, targets={"orders": EAGER | {"cooldown": {"out": "12h"}}})
     daemon = started(RunningDaemon(tmp_path, environment)).ready()
     until(lambda: ours(daemon), lambda found: [one["state"] for one in found] == ["succeeded"])
     pause(daemon)

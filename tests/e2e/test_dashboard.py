@@ -114,7 +114,7 @@ def test_an_operator_walks_from_the_fleet_to_the_end_of_an_override(browser, sta
         # Override, to its end.
         page.get_by_role("button", name="Override…").click()
         page.locator("dialog[open]").get_by_label("Nodes").fill("12")
-        page.locator("dialog[open]").get_by_label("For how long").fill("1h")
+        page.locator("dialog[open]").get_by_label("For how long").fill("3h")
         expect(page.locator("dialog[open] .foretold")).to_contain_text("to 12 nodes: at the next look")
         in_every_look(seen, "override", tmp_path)
         confirm(seen, "Override")

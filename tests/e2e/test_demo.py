@@ -12,7 +12,7 @@ from tests.e2e.processes import Program, until
 
 pytestmark = pytest.mark.process
 
-SECONDS = 45
+SECONDS = 54
 
 
 class Demo(Program):

@@ -149,7 +149,7 @@ def test_before_an_intent_nothing_is_sent_and_with_room_it_goes_on(tmp_path, sma
 def answered_while_full(tmp_path: Path, small_disk: SmallDisk, started: Callable[[Any], Any]) -> House:
     """The cloud has carried out a call, and its answer finds the disk full."""
     house = House.begin(HOT, small_disk, tmp_path, started)
-    house.cloud.fault(kind="slow", **ENLARGE, seconds=2)
+    house.cloud.fault(kind="slow", **ENLARGE, seconds=5)
     until(house.cloud.mutations, bool)
     house.fill()
     until(house.daemon.log, lambda log: "an answer could not be stored; it will be looked for" in log)
@@ -165,7 +165,7 @@ def test_an_answer_that_cannot_be_stored_is_looked_for_when_there_is_room(answer
     until(house.ended, bool)
     first = house.ended()[-1]
     assert (first["job_id"], first["arrived"]) == (house.cloud.mutations()[0]["job_id"], 1)
-    assert house.daemon.count("operations_total", outcome="unknown") == 1
+    until(lambda: house.daemon.count("operations_total", outcome="unknown"), lambda count: count == 1)
     house.goes_on()
     house.nothing_is_twice_and_nothing_lost()
 

@@ -92,7 +92,7 @@ def test_an_override_is_reached_exactly_kept_and_ends_by_itself(tmp_path, starte
     assert by_hand(daemon, "override", "orders", "--nodes", "5", "--for", "2h").code == 2
 
     until(daemon.decisions, bool)
-    done = by_hand(daemon, "override", "orders", "--nodes", "5", "--for", "45m", "--yes", "--format", "json")
+    done = by_hand(daemon, "override", "orders", "--nodes", "5", "--for", "2h", "--yes", "--format", "json")
     assert done.code == 0, done.said
     override = json.loads(done.stdout)["override"]
     until(cloud.nodes, lambda nodes: nodes == 5)

@@ -58,9 +58,9 @@ def test_i10_observe_goes_the_whole_way_and_sends_nothing(target, ceiling, tmp_p
 
 
 def rise_and_fall(file: Path) -> Path:
-    """An hour of far too much (more than two scale-outs and a slow start need), then a day of next to nothing."""
+    """Two hours of far too much (more than two scale-outs and a slow start need), then a day of next to nothing."""
     begin = datetime(2026, 1, 1, tzinfo=UTC)
-    minutes = [500] * 60 + [1] * 24 * 60
+    minutes = [500] * 120 + [1] * 24 * 60
     with file.open("w", newline="") as opened:
         rows = csv.writer(opened)
         rows.writerow(["timestamp", "value"])

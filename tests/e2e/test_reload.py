@@ -158,7 +158,7 @@ def test_an_operation_of_a_target_that_is_removed_is_followed_to_its_end(tmp_pat
 
 
 def test_what_needs_a_restart_is_named_and_what_does_not_is_obeyed(tmp_path, started):
-    cloud = started(EmulatedCloud(tmp_path / "cloud"))
+    cloud = started(EmulatedCloud(tmp_path / "cloud", speed=60))
     targets = {"orders": policy()}
     environment = write_config(tmp_path, cloud, targets=targets)
     daemon = started(RunningDaemon(tmp_path, environment)).ready()

@@ -4,6 +4,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import httpx
 import pytest
 import yaml
 
+from tests.e2e import ports
 from tests.e2e.processes import ROOT, TOKEN, EmulatedCloud, RunningDaemon, policy, until, write_config
 from tests.webhooks.receiver import HANG, RESET, SECRET, Answer, Got, Receiver, receiving
 
@@ -146,19 +148,19 @@ def test_a_receiver_that_never_answers_delays_neither_a_cycle_nor_another(tmp_pa
         until(lambda: daemon.count("webhook_letters_waiting", webhook="stuck"), lambda found: found >= 4)
         asked = daemon.count("webhook_requests_total", webhook="stuck")
         assert daemon.stop() == 0
-    assert late < 1.0
+    assert late < 5.0, "the receiver would hold it up for ten seconds"
     assert asked <= 2
     assert len(stuck.got) <= 3
 
 
 def test_a_reload_takes_what_waits_to_the_new_address_and_410_ends_an_event(tmp_path, started, cloud):
-    with receiving() as nobody:
-        address = nobody.url  # closed in a moment
+    address = f"http://127.0.0.1:{ports.consecutive_free_ports(1)}/"  # nobody is there
     with receiving() as new:
         environment = configured(tmp_path / "daemon", cloud, pager={"url": address})
         daemon = started(RunningDaemon(tmp_path / "daemon", environment)).ready()
         until(lambda: daemon.count("webhook_letters_waiting", webhook="pager"), lambda found: found >= 2)
-        assert daemon.count("webhook_requests_total", webhook="pager", code="ConnectError") >= 1
+        tries = partial(daemon.count, "webhook_requests_total", webhook="pager", code="ConnectError")
+        until(tries, lambda found: found >= 1)
         settings = tmp_path / "daemon/autoscaler.yaml"
         changed = yaml.safe_load(settings.read_text())
         changed["webhooks"][0]["url"] = new.url

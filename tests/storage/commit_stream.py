@@ -49,11 +49,11 @@ def main() -> None:
         task, _, file = line.strip().partition(" ")
         child = os.fork()
         if child == 0:
+            say(f"pid {os.getpid()}")
             try:
                 work(task, file)
             finally:
                 os._exit(1)
-        say(f"pid {child}")
         os.waitpid(child, 0)
         say("gone")
 

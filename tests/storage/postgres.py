@@ -17,7 +17,7 @@ import psycopg
 from tests.e2e import ports
 
 USER, PASSWORD = "autoscaler", "p@ss/w:rd%geheim"
-START_SECONDS = 30
+START_SECONDS = 60
 STOP_SECONDS = 30
 
 
@@ -93,13 +93,18 @@ class Server:
             self._process = None
 
     def crash(self) -> None:
+        """Just after a checkpoint: to come back from all that the tests wrote takes half a minute on a busy disk."""
+        with self.connect() as connection:
+            connection.execute("CHECKPOINT")
         self.stop(signal.SIGQUIT)
 
     @contextlib.contextmanager
     def standing_still(self) -> Iterator[None]:
         """Every process of the server is stopped, as on a machine that hangs; its kernel still answers."""
         assert self._process is not None
-        pids = [self._process.pid, *self._children()]
+        first = self._process.pid  # stopped first and let go last: meanwhile no child that ends loses its number
+        os.kill(first, signal.SIGSTOP)
+        pids = [*self._children(), first]
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
         try:
@@ -162,5 +167,5 @@ def running(programs: Path) -> Iterator[Server]:
         yield server
     finally:
         if server is not None:
-            server.crash()  # in order it would write all databases to the disk first
+            server.stop(signal.SIGQUIT)  # in order it would write all databases to the disk first
         shutil.rmtree(directory)

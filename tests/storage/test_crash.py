@@ -34,9 +34,8 @@ class Children:
         assert self.process.stdin is not None
         self.process.stdin.write(f"{task} {file}\n")
         self.process.stdin.flush()
-        lines = sorted([self.line(), self.line()])  # parent and child speak in either order
-        assert lines[0] == "open", lines
-        self.pid = int(lines[1].removeprefix("pid "))
+        self.pid = int(self.line().removeprefix("pid "))
+        assert self.line() == "open"
 
     def line(self) -> str:
         assert self.process.stdout is not None

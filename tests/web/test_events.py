@@ -150,7 +150,8 @@ def test_what_nobody_can_follow_is_422(served, query, headers, words):
     assert not served.console.feed._followers
 
 
-def test_the_server_stops_at_once_with_readers_connected(console):
+def test_the_server_stops_at_once_with_readers_connected(console, monkeypatch):
+    monkeypatch.setattr(server, "DRAIN_SECONDS", 10)
     running = Served(console, None)
     with running.http.stream("GET", PATH) as answer:
         reader = Reader(answer)
@@ -160,13 +161,13 @@ def test_the_server_stops_at_once_with_readers_connected(console):
         took = time.monotonic() - begun
         assert reader.block() == {"end": ""}
     running.http.close()
-    assert took < 1.5
+    assert took < 5
 
 
 @pytest.fixture
 def stuck(served: Served, monkeypatch) -> Iterator[socket.socket]:
     """A reader that asked, and takes nothing of what it is told."""
-    monkeypatch.setattr(server, "PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr(server, "PATIENCE_SECONDS", 2.0)
     with socket.socket() as one:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         one.connect(served._server.address)

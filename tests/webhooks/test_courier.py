@@ -32,7 +32,7 @@ async def courier() -> AsyncIterator[Make]:
     made: list[HttpCourier] = []
 
     def make(url: str, **fields: Any) -> HttpCourier:
-        values: dict[str, Any] = {"key": SECRET.encode(), "connect_seconds": 1.0, "seconds": 1.0}
+        values: dict[str, Any] = {"key": SECRET.encode(), "connect_seconds": 5.0, "seconds": 5.0}
         made.append(HttpCourier(Endpoint("pager", url, **(values | fields))))
         return made[-1]
 
@@ -94,7 +94,7 @@ async def test_taken(courier, status):
 )
 async def test_not_taken(courier, answer, fields):
     with receiving(lambda _: answer) as receiver, pytest.raises(Undelivered) as refused:
-        await courier(receiver.url).deliver(LETTER)
+        await courier(receiver.url, seconds=1.0 if answer == HANG else 5.0).deliver(LETTER)
     wanted = {"gone": False, "of_letter": False, "retry_after": None, **fields}
     found = {name: getattr(refused.value, name) for name in wanted}
     if answer == RESET:
@@ -115,7 +115,7 @@ async def test_a_receiver_that_is_not_there_is_told_without_its_address(courier)
 async def test_an_answer_that_trickles_is_cut_off_at_its_total_time(courier):
     begun = time.monotonic()
     with receiving(lambda _: TRICKLE) as receiver, pytest.raises(Undelivered) as late:
-        await courier(receiver.url).deliver(LETTER)
+        await courier(receiver.url, seconds=1.0).deliver(LETTER)
     assert late.value.code == "TimeoutError"
     assert time.monotonic() - begun < 5
 
