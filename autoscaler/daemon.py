@@ -247,18 +247,19 @@ class Daemon:
         """
         self._monitor.targets(self._roster.all)
         drained = 0.0
+        self._begin(self._hurry(stop), name="hurry")
         try:
             await self.web.start()
             self._monitor.event("info", "listening", url=self.web.url)
             if self._watch is not None:
                 self._begin(self._watch.run(), name="watch files")
             self._begin(self._deliverer.run(), name="deliver letters")
-            self._begin(self._hurry(stop), name="hurry")
             if await self._sign_in(stop):
                 async with self._leadership.kept():
                     drained = await self._work(stop)
                 before_close()
         finally:
+            self._store.ends_in(DRAIN_SECONDS + LAST_WORDS)  # where it was not the stop that ended it
             await self._end_all_beside()
             self._feed.close()
             await self.web.stop()
@@ -279,6 +280,7 @@ class Daemon:
         begun = self._clock.monotonic()
         await self._end_all_beside()
         await self._scheduler.stop(DRAIN_SECONDS - (self._clock.monotonic() - begun))
+        await self._deliverer.write_down()
         return round(self._clock.monotonic() - begun, 1)
 
     async def _hurry(self, stop: asyncio.Event) -> None:

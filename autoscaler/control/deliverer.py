@@ -112,13 +112,17 @@ class Deliverer:
             for line in self._lines.values():
                 await _end(line)
 
-    async def aclose(self) -> None:
-        """Close every courier; nothing is delivered any more. What was told last goes to the store."""
+    async def write_down(self) -> None:
+        """What was told last goes to the store, and not only with the next beat."""
         try:
             async with asyncio.timeout(LAST_WORD):
                 await self._announcer.write_down(self._store)
         except (StoreError, TimeoutError) as error:
             self._monitor.event("warning", _STORE_FAILED, error=str(error) or "no answer")
+
+    async def aclose(self) -> None:
+        """Close every courier; nothing is delivered any more."""
+        await self.write_down()
         for line in (*self._lines.values(), *self._leaving):
             await _end(line)
             await line.courier.aclose()

@@ -5,6 +5,7 @@ acknowledged survives a power cut. The reading one cannot write at all.
 """
 
 import sqlite3
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -34,6 +35,20 @@ def writing(file: Path) -> Engine:
     engine = _engine(file, mode="rwc", settings=_WRITING, one_thread=True)
     event.listen(engine, "begin", _begin_immediate)
     return engine
+
+
+def hurry(engine: Engine, seconds: float) -> None:
+    """From now on no transaction waits for another program's lock beyond so many real seconds from now."""
+    until = time.monotonic() + seconds
+
+    def shorten(connection: Connection) -> None:
+        left = max(0, int(1000 * (until - time.monotonic())))
+        if left < connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one():
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {left}")
+
+    event.remove(engine, "begin", _begin_immediate)  # listeners are called in their order
+    event.listen(engine, "begin", shorten)
+    event.listen(engine, "begin", _begin_immediate)
 
 
 def migrating(file: Path) -> Engine:

@@ -53,12 +53,12 @@ class DatabaseStore:
         ends_in: Callable[[float], None] = lambda _: None,
         release: Callable[[], None] = lambda: None,
     ) -> None:
-        """`ends_in` bounds what may wait for long; `release` is called once all is closed."""
+        """`ends_in` bounds what waits for others; `release` is called once all is closed."""
         self.transactions = transactions
         self.history = history
         self.lease = lease
         self._run = run
-        self._ends_in = ends_in
+        self._ends_in: Callable[[float], None] | None = ends_in
         self._release = release
         self._closed = False
 
@@ -119,8 +119,13 @@ class DatabaseStore:
         return gone + await self._run(self.transactions.prune_operations, before=before)
 
     def ends_in(self, seconds: float) -> None:
-        """The process is about to end: what has no answer within so many real seconds gets a StoreError instead."""
-        self._ends_in(seconds)
+        """The process is about to end: what has no answer within so many real seconds gets a StoreError instead.
+
+        The first time counts.
+        """
+        limit, self._ends_in = self._ends_in, None
+        if limit is not None:
+            limit(seconds)
 
     def close(self) -> None:
         """As the port says; a second time it does nothing."""

@@ -83,7 +83,7 @@ def _site(name: str, address: URL, line: Line, seconds: float = server.SILENCE_S
         with server_faults.translated(name, address.password), line.limited(seconds):
             yield
 
-    return Site(name, guarded, line.cut)
+    return Site(name, guarded, line.end)
 
 
 def _migrate(address: URL, name: str) -> None:

@@ -3,7 +3,7 @@
 A new one asks whether an acknowledged commit survives a power cut. Nothing waits for the server for good: libpq gives
 up connecting, the kernel gives up on what is not acknowledged, the server ends what takes too long and what was left in
 mid-transaction (by a daemon that was stopped or cut off, whose locks would hold up everybody), `line` ends the rest.
-Where the process itself ends soon, nothing begins that could last longer.
+Where the process itself ends, so does the line, and with it every wait.
 """
 
 import time
@@ -14,12 +14,9 @@ from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.pool import QueuePool
 
 from autoscaler.errors import StoreError
-from autoscaler.storage.line import Line
+from autoscaler.storage.line import GivenUp, Line
 
-CONNECT_SECONDS = 5
-SHORTEST_CONNECT = 2
-"""The driver waits no shorter (libpq, connect_timeout); with less time left it is not tried."""
-
+CONNECT_SECONDS = 5  # for each host that `store` names, and each address of it
 STATEMENT_SECONDS = 5
 LOCK_SECONDS = 4  # less than a statement's, so that it is a lock's wait that is reported
 SILENCE_SECONDS = 8
@@ -90,13 +87,10 @@ class _Connecting:
         begun = time.monotonic()
         if begun < self._not_before:
             raise psycopg.OperationalError(self._refusal)
-        left = self._line.left
-        if left < SHORTEST_CONNECT:
-            raise psycopg.OperationalError("it is too late to connect, as this daemon ends")
-        if left < CONNECT_SECONDS:
-            parameters = parameters | {"connect_timeout": int(left)}
         try:
-            connection = psycopg.connect(**parameters)
+            connection = self._line.made(lambda: psycopg.connect(**parameters))
+        except GivenUp as error:
+            raise psycopg.OperationalError("this daemon ends, and waits no longer") from error
         except psycopg.OperationalError as error:
             self._refusal = str(error)
             self._not_before = 2 * time.monotonic() - begun

@@ -45,7 +45,13 @@ def open_store(
         held.release()
         raise
     transactions = FileTransactions(engine, site, sieve, correspondence, asking=connections.reading(file))
-    return database.DatabaseStore(transactions, history, database.OnTheLoop(), release=held.release)
+    return database.DatabaseStore(
+        transactions,
+        history,
+        database.OnTheLoop(),
+        ends_in=partial(connections.hurry, engine),
+        release=held.release,
+    )
 
 
 def _prepare(url: str) -> Path:

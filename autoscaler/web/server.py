@@ -14,7 +14,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from autoscaler.errors import ListenError
 
-DRAIN_SECONDS = 2
+DRAIN_SECONDS = 1
 """How long answers under way may take at the stop: with the daemon's own drain, within 10 s."""
 
 PATIENCE_SECONDS = 20.0

@@ -231,18 +231,35 @@ async def test_at_the_end_of_the_process_nobody_waits_longer_for_a_server_that_s
         assert 1.0 < time.monotonic() - begun < 3.0
 
 
-@pytest.mark.parametrize(("left", "said"), [(3.5, "cannot be reached"), (1.5, "too late to connect")])
-async def test_at_the_end_of_the_process_a_connection_is_made_only_where_there_is_time(
-    left, said, open_shared, postgresql, shell
+async def test_at_the_end_of_the_process_a_connection_is_made_anew_and_not_waited_for_longer(
+    open_shared, postgresql, shell
 ):
+    end_all = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'ddm-autoscaler'"
+    store = open_shared()
+    await lead(store)
+    store.ends_in(2.0)
+    shell.execute(end_all)
+    begun = time.monotonic()
+    await store.record([samples.decision()])
+    shell.execute(end_all)
+    with postgresql.standing_still():
+        with pytest.raises(StoreError, match="this daemon ends"):
+            await store.record([samples.decision()])
+        store.close()
+        assert time.monotonic() - begun < 3.0
+
+
+async def test_a_connection_that_is_being_made_is_not_waited_for_at_the_close(open_shared, postgresql, shell):
     store = open_shared()
     shell.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'ddm-autoscaler'")
     begun = time.monotonic()
     with postgresql.standing_still():
-        store.ends_in(left)
-        with pytest.raises(StoreError, match=said):
-            await lead(store)
-        assert time.monotonic() - begun < left + 0.5
+        asking = asyncio.create_task(asyncio.to_thread(store.history.operations))
+        await asyncio.sleep(0.5)
+        store.history.close()
+        with pytest.raises(StoreError):
+            await asking
+        assert time.monotonic() - begun < 2.0
 
 
 async def test_a_connection_that_was_ended_meanwhile_is_replaced_without_an_error(open_shared, shell):

@@ -10,6 +10,7 @@ import stat
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -257,6 +258,21 @@ def test_a_locked_database_is_said_and_works_when_it_is_free_again(open_store, d
     with another_program(database), pytest.raises(StoreError, match=r"another program keeps it locked; end that"):
         asyncio.run(store.commit_intent(samples.operation(), samples.decision()))
     asyncio.run(store.commit_intent(samples.operation(), samples.decision()))
+    assert len(store.history.decisions("orders")) == 1
+
+
+async def test_at_the_end_of_the_process_all_who_write_wait_for_a_lock_no_longer_than_that_together(
+    open_store, database
+):
+    store = open_store()
+    store.ends_in(0.5)
+    begun = time.monotonic()
+    with another_program(database):
+        for _ in range(3):
+            with pytest.raises(StoreError, match="another program keeps it locked"):
+                await store.record([samples.decision()])
+        assert 0.4 < time.monotonic() - begun < 1.5
+    await store.record([samples.decision()])
     assert len(store.history.decisions("orders")) == 1
 
 
